@@ -1,0 +1,108 @@
+/* A session: one text that grows token by token, with its keys and values. */
+#ifndef CONATUS_SESSION_H
+#define CONATUS_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <conatus/grammar.h>
+#include <conatus/model.h>
+#include <conatus/sampler.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cn_session cn_session;
+
+typedef struct cn_session_options {
+    uint32_t
+        n_ctx; /* positions; 0: the model's context, at most 4096; never over the model's */
+    uint32_t n_batch;       /* prompt tokens in one pass; 0: 512 */
+    const char *cache_type; /* NULL or "f16", "q8_0", "f32" */
+    uint32_t keep; /* sliding: 0 means that a full context is CN_E_LIMIT; n > 0 keeps the first
+                      n tokens and drops the older half of the rest, then goes on */
+    const atomic_bool *cancel; /* looked at between layers and tokens; NULL: never */
+} cn_session_options;
+
+CN_MUST_USE CN_API cn_status cn_session_new(cn_session **out, const cn_model *m,
+                                            const cn_session_options *o, cn_err *err);
+CN_API void cn_session_free(cn_session *s);
+
+/** Adapters in force from the next evaluated token on; replaces the list; at most 16. Changing
+ * them drops what was evaluated before (its keys and values belong to the old weights). */
+CN_MUST_USE CN_API cn_status cn_session_adapters(cn_session *s, const cn_adapter *const *a,
+                                                 const float *scales, size_t n, cn_err *err);
+
+/** Evaluates ids after what is there and gives the logits after the last one: f32, n_vocab of
+ * them, valid until the next call on `s`. Each of n positions' logits instead when `all` is
+ * set, (n, n_vocab) row-major. errors  CN_E_LIMIT the context is full (numbers told), CN_E_ARG
+ * an id outside the vocabulary, CN_E_CANCELLED thread  one at a time per session; sessions of
+ * one model take turns on its threads */
+CN_MUST_USE CN_API cn_status cn_session_eval(cn_session *s, const int32_t *ids, size_t n,
+                                             bool all, const float **logits, cn_err *err);
+/** How many positions are evaluated, which ids they hold, and going back to a shorter text. */
+CN_API size_t cn_session_length(const cn_session *s);
+CN_API const int32_t *cn_session_ids(const cn_session *s);
+CN_API uint32_t cn_session_n_ctx(const cn_session *s);
+CN_API void cn_session_truncate(cn_session *s, size_t length);
+
+/** The embedding of ids: an embedder's pooled and normalised vector; for a language model the
+ * mean of its last hidden states, normalised. `out` has n_embd floats. */
+CN_MUST_USE CN_API cn_status cn_embed(cn_session *s, const int32_t *ids, size_t n, float *out,
+                                      cn_err *err);
+
+typedef enum cn_finish {
+    CN_FINISH_STOP,   /* an end token or a stop string */
+    CN_FINISH_LENGTH, /* max_tokens or the context */
+    CN_FINISH_CANCELLED,
+} cn_finish;
+
+typedef struct cn_generated_token {
+    int32_t id;
+    const char *text; /* whole characters that this token completed, maybe none; borrowed for
+                         the call */
+    size_t n;
+    float logprob;
+    const cn_logprob *top; /* n_top alternatives */
+    size_t n_top;
+} cn_generated_token;
+
+typedef struct cn_generate_options {
+    cn_sampling sampling;
+    uint32_t max_tokens;       /* 0: until the context is full */
+    uint32_t min_tokens;       /* end tokens are forbidden before */
+    const char *const *stop;   /* strings; found across token borders, not part of the answer */
+    size_t n_stop;             /* at most 16, of at most 256 bytes */
+    const cn_grammar *grammar; /* NULL: free text */
+    const cn_vocab_trie *trie; /* needed with grammar */
+    uint32_t n_top_logprobs;   /* at most 20 */
+    bool logprobs;
+    bool ignore_end;   /* end tokens are ordinary (benchmarks) */
+    bool show_special; /* control tokens appear in the text by name */
+    /* Called for every token and once more with id -1 for text that was held back; false ends
+     * the answer. */
+    bool (*on_token)(void *user, const cn_generated_token *t);
+    void *user;
+} cn_generate_options;
+
+typedef struct cn_generated {
+    cn_finish finish;
+    size_t n_prompt, n_cached,
+        n_tokens; /* n_cached: prompt tokens that were already evaluated */
+    double prompt_seconds, generate_seconds;
+} cn_generated;
+
+/** Continues `prompt` (all ids of the text; the common prefix with what the session holds is
+ * not evaluated again) until it ends. The session afterwards holds prompt and answer. errors as
+ * cn_session_eval; CN_E_ARG for options out of range, with the field's name */
+CN_MUST_USE CN_API cn_status cn_generate(cn_session *s, const int32_t *prompt, size_t n,
+                                         const cn_generate_options *o, cn_generated *out,
+                                         cn_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,35 @@
+/* safetensors files, single and sharded: reading by mapping. Limits: header of 100 MB, 65,536
+ * tensors, 8 dimensions declared of which at most 4 are not 1. Source: the format's README. */
+#ifndef FORMATS_SAFETENSORS_H
+#define FORMATS_SAFETENSORS_H
+
+#include "err.h"
+#include "json.h"
+#include "tensor.h"
+
+typedef struct safetensors safetensors;
+
+/* `path`: a .safetensors file; or a folder with model.safetensors, or with
+ * model.safetensors.index.json and its shards (file names may not leave the folder). */
+cn_status safetensors_open(safetensors **out, const char *path, cn_err *err);
+cn_status safetensors_parse(safetensors **out, const void *bytes, size_t size, cn_err *err);
+void safetensors_close(safetensors *s);
+
+size_t safetensors_n(const safetensors *s);
+size_t safetensors_file_bytes(const safetensors *s);
+const file_tensor *safetensors_at(const safetensors *s, size_t i);
+const file_tensor *safetensors_find(const safetensors *s,
+                                    const char *name); /* NULL when absent */
+
+/* Writing one file: announce all, then bytes in order. For adapters and exports. */
+typedef struct safetensors_item {
+    const char *name;
+    cn_dtype type; /* F32, F16, BF16, I8..I64, F64 */
+    uint32_t n_dims;
+    uint64_t dims[FORMATS_MAX_DIMS]; /* dims[0] fastest, as everywhere here */
+    const void *data;
+} safetensors_item;
+cn_status safetensors_write(const char *path, const safetensors_item *items, size_t n,
+                            cn_err *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* What every weight file gives: named tensors whose bytes lie inside a mapping, bounds proven.
+ */
+#ifndef FORMATS_TENSOR_H
+#define FORMATS_TENSOR_H
+
+#include <conatus/dtype.h>
+
+#include "str.h"
+
+#define FORMATS_MAX_DIMS 4
+
+/* dims[0] is the fastest (a row's length), as in GGUF; a safetensors shape is turned around.
+ * dims beyond n_dims are 1. */
+typedef struct file_tensor {
+    cn_str name; /* borrowed from the file */
+    cn_dtype type;
+    uint32_t n_dims;
+    uint64_t dims[FORMATS_MAX_DIMS];
+    const void *data; /* inside the mapping; may be unaligned in safetensors */
+    size_t size;      /* bytes */
+} file_tensor;
+
+static inline uint64_t file_tensor_rows(const file_tensor *t)
+{
+    return t->dims[1] * t->dims[2] * t->dims[3];
+}
+
+#endif
