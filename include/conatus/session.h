@@ -2,7 +2,6 @@
 #ifndef CONATUS_SESSION_H
 #define CONATUS_SESSION_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +11,12 @@
 #include <conatus/sampler.h>
 
 #ifdef __cplusplus
+#include <atomic>
+typedef std::atomic<bool> cn_flag; /* the same object in both languages */
 extern "C" {
+#else
+#include <stdatomic.h>
+typedef atomic_bool cn_flag;
 #endif
 
 typedef struct cn_session cn_session;
@@ -24,7 +28,7 @@ typedef struct cn_session_options {
     const char *cache_type; /* NULL or "f16", "q8_0", "f32" */
     uint32_t keep; /* sliding: 0 means that a full context is CN_E_LIMIT; n > 0 keeps the first
                       n tokens and drops the older half of the rest, then goes on */
-    const atomic_bool *cancel; /* looked at between layers and tokens; NULL: never */
+    const cn_flag *cancel; /* looked at between layers and tokens; NULL: never */
 } cn_session_options;
 
 CN_MUST_USE CN_API cn_status cn_session_new(cn_session **out, const cn_model *m,
