@@ -1,7 +1,9 @@
 /* GGUF v2 and v3 files, single and in parts ("name-00001-of-00003.gguf"): reading by mapping.
  * All counts, lengths, offsets and sizes are proven inside the file before anything is touched.
- * Limits: 65,536 tensors, 65,536 keys, strings of 16 MiB, names of 255 bytes, arrays of 64 Mi
- * elements, 1,024 parts. Source: ggml's docs/gguf.md. */
+ * Limits: 65,536 tensors with names of 63 bytes, 65,536 keys of 65,535 bytes, strings of 16
+ * MiB, arrays of 64 Mi elements (no arrays of arrays), 1,024 parts. Keys and names are
+ * printable UTF-8. Tensors must follow each other without holes, as the peers demand. Source:
+ * ggml's docs/gguf.md. */
 #ifndef FORMATS_GGUF_H
 #define FORMATS_GGUF_H
 
@@ -45,6 +47,8 @@ typedef struct gguf_value {
     };
 } gguf_value;
 
+/* Of a model in parts any part may be given; the others lie beside it. The metadata is that of
+ * the first part, the tensors are those of all. */
 cn_status gguf_open(gguf **out, const char *path, cn_err *err);
 /* Over bytes that the caller keeps alive (tests, fuzzing); no parts. */
 cn_status gguf_parse(gguf **out, const void *bytes, size_t size, cn_err *err);
@@ -63,7 +67,8 @@ uint64_t gguf_uint(const gguf *g, const char *key, uint64_t fallback);
 double gguf_float(const gguf *g, const char *key, double fallback);
 bool gguf_bool(const gguf *g, const char *key, bool fallback);
 cn_str gguf_string(const gguf *g, const char *key); /* .p NULL when absent */
-/* Element i of a numeric array value, as a number. */
+/* Element i of a numeric array value, as a number: out of range goes to the nearest end, NaN
+ * and what is not there to 0. */
 double gguf_item_float(const gguf_value *v, uint64_t i);
 int64_t gguf_item_int(const gguf_value *v, uint64_t i);
 

@@ -1,5 +1,6 @@
 /* safetensors files, single and sharded: reading by mapping. Limits: header of 100 MB, 65,536
- * tensors, 8 dimensions declared of which at most 4 are not 1. Source: the format's README. */
+ * tensors with printable names of 1,024 bytes, 8 dimensions declared of which at most 4 are not
+ * 1, 1,024 shards. Source: the format's README. */
 #ifndef FORMATS_SAFETENSORS_H
 #define FORMATS_SAFETENSORS_H
 
@@ -10,11 +11,13 @@
 typedef struct safetensors safetensors;
 
 /* `path`: a .safetensors file; or a folder with model.safetensors, or with
- * model.safetensors.index.json and its shards (file names may not leave the folder). */
+ * model.safetensors.index.json and its shards (file names may not leave the folder). Of shards
+ * the tensors that the index lists are taken, each from the shard it names. */
 cn_status safetensors_open(safetensors **out, const char *path, cn_err *err);
 cn_status safetensors_parse(safetensors **out, const void *bytes, size_t size, cn_err *err);
 void safetensors_close(safetensors *s);
 
+/* Tensors in the order of their bytes, shard after shard. */
 size_t safetensors_n(const safetensors *s);
 size_t safetensors_file_bytes(const safetensors *s);
 const file_tensor *safetensors_at(const safetensors *s, size_t i);

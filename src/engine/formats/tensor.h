@@ -14,7 +14,11 @@
 typedef struct file_tensor {
     cn_str name; /* borrowed from the file */
     cn_dtype type;
-    uint32_t n_dims;
+    /* NULL, or the element type of the file when this program has no such type ("U8",
+     * "F8_E4M3"): `type` is then only an integer of that width, and the bytes are for listing
+     * or skipping. */
+    const char *foreign;
+    uint32_t n_dims; /* 0 for a single number in safetensors */
     uint64_t dims[FORMATS_MAX_DIMS];
     const void *data; /* inside the mapping; may be unaligned in safetensors */
     size_t size;      /* bytes */
