@@ -26,8 +26,7 @@ typedef struct kern_mat {
 typedef struct kern_act {
     size_t n_tokens, n_cols;
     const float *x; /* f32 (n_tokens, n_cols), rows contiguous */
-    void *
-        q; /* kern_act_bytes() bytes aligned to 64: the 8-bit form, layout private to kernels */
+    void *q; /* kern_act_bytes() bytes aligned to 64: the 8-bit form, private to kernels */
 } kern_act;
 
 typedef enum kern_precision {
@@ -43,6 +42,19 @@ typedef struct kern_cache {
     size_t stride;
 } kern_cache;
 
+/* Queries of one key-value head that share its stream: the heads of a group, the tokens of a
+ * block, or both. Query i: q + q_at[i], positions [from[i], to[i]), result at out + out_at[i].
+ */
+typedef struct kern_queries {
+    size_t n;
+    const float *q;
+    float *out;
+    const size_t *q_at, *out_at; /* in floats */
+    const size_t *from, *to;
+} kern_queries;
+
+#define KERN_ATTEND_TOGETHER 16 /* queries that attend_many takes in one go */
+
 typedef struct kern_table {
     const char *name; /* "ref", "avx2", "avx512", "neon" */
 
@@ -50,8 +62,11 @@ typedef struct kern_table {
      * types. */
     void (*quantize)(const kern_act *a, cn_dtype type, size_t t0, size_t t1);
     /* y[t * ldy + r] = sum_c w[r][c] * x[t][c], rows [r0, r1), all tokens. `scratch`:
-     * KERN_SCRATCH bytes of this thread, aligned to 64. FAST needs quantize() first for this
-     * type's form. The result of a row does not depend on r0, r1 or the number of threads. */
+     * KERN_SCRATCH bytes of this thread, aligned to 64. FAST needs quantize() first; the 8-bit
+     * form is the same for all quantised types. A block of 32 activations with a NaN or an
+     * infinity makes the results NaN.
+     * The bits of y[t * ldy + r] depend on that row, that token and the precision alone: not on
+     * r0, r1, the number of threads, the other tokens of the batch, or the variant. */
     void (*matmul)(const kern_mat *w, const kern_act *a, kern_precision precision, float *y,
                    size_t ldy, size_t r0, size_t r1, void *scratch);
 
@@ -75,9 +90,16 @@ typedef struct kern_table {
      * to-from floats. */
     void (*attend)(float *out, const float *q, const kern_cache *k, const kern_cache *v,
                    size_t head_dim, size_t from, size_t to, float scale, float *scores);
+    /* attend() for each query, with the same bits, reading keys and values once for
+     * KERN_ATTEND_TOGETHER of them; head_dim <= KERN_MAX_HEAD. scores: room for
+     * KERN_ATTEND_TOGETHER * (largest to - smallest from) floats. */
+    void (*attend_many)(const kern_queries *qs, const kern_cache *k, const kern_cache *v,
+                        size_t head_dim, float scale, float *scores);
 } kern_table;
 
 #define KERN_SCRATCH ((size_t)512 << 10) /* bytes a thread */
+#define KERN_MAX_COLS (KERN_SCRATCH / 4) /* of a kern_mat: a row as f32 fits the scratch */
+#define KERN_MAX_HEAD 512                /* head_dim of attend_many */
 
 /* Room for the 8-bit form of n_tokens x n_cols. */
 size_t kern_act_bytes(size_t n_tokens, size_t n_cols);
