@@ -48,36 +48,41 @@ typedef struct QUANT_PACKED block_iq4_nl { /* x = d * quant_iq4_nl_values[q] */
 
 /* Blocks of 256: sub-blocks of 16 or 32 have small integer scales (and minima) that multiply
  * the block's halves. */
-typedef struct QUANT_PACKED block_q2_K { /* x = d * (scale & 15) * q - dmin * (scale >> 4) */
-    uint8_t scales[16];                  /* of 16 elements each */
-    uint8_t qs[64]; /* element 128h + 32s + i: bits 2s, 2s + 1 of byte 32h + i */
+/* x = d * (scale & 15) * q - dmin * (scale >> 4) */
+typedef struct QUANT_PACKED block_q2_K {
+    uint8_t scales[16]; /* of 16 elements each */
+    uint8_t qs[64];     /* element 128h + 32s + i: bits 2s, 2s + 1 of byte 32h + i */
     quant_f16 d, dmin;
 } block_q2_K;
 
-typedef struct QUANT_PACKED block_q3_K { /* x = d * (scale - 32) * (q - 4) */
-    uint8_t hmask[32];                   /* third bit of element 32b + i: bit b of byte i */
-    uint8_t qs[64];                      /* lower two bits, as in Q2_K */
-    uint8_t scales[12];                  /* 16 of 6 bits: quant_q3_K_scale() */
+/* x = d * (scale - 32) * (q - 4) */
+typedef struct QUANT_PACKED block_q3_K {
+    uint8_t hmask[32];  /* third bit of element 32b + i: bit b of byte i */
+    uint8_t qs[64];     /* lower two bits, as in Q2_K */
+    uint8_t scales[12]; /* 16 of 6 bits: quant_q3_K_scale() */
     quant_f16 d;
 } block_q3_K;
 
-typedef struct QUANT_PACKED block_q4_K { /* x = d * scale * q - dmin * min */
+/* x = d * scale * q - dmin * min */
+typedef struct QUANT_PACKED block_q4_K {
     quant_f16 d, dmin;
     uint8_t scales[12]; /* 8 scales and 8 minima of 6 bits: quant_k4_scale() */
     uint8_t qs[128];    /* element 64g + i: low nibble of byte 32g + i; 64g + 32 + i: high */
 } block_q4_K;
 
-typedef struct QUANT_PACKED block_q5_K { /* x = d * scale * q - dmin * min */
+/* x = d * scale * q - dmin * min */
+typedef struct QUANT_PACKED block_q5_K {
     quant_f16 d, dmin;
     uint8_t scales[12]; /* as in Q4_K */
     uint8_t qh[32];     /* fifth bit of element 32b + i: bit b of byte i */
     uint8_t qs[128];    /* lower four bits, as in Q4_K */
 } block_q5_K;
 
-typedef struct QUANT_PACKED block_q6_K { /* x = d * scale * (q - 32) */
-    uint8_t
-        ql[128];    /* element 128h + 32s + i: byte 64h + 32(s & 1) + i, high nibble if s > 1 */
-    uint8_t qh[64]; /* upper two bits: bits 2s, 2s + 1 of byte 32h + i */
+/* x = d * scale * (q - 32) */
+typedef struct QUANT_PACKED block_q6_K {
+    /* element 128h + 32s + i: byte 64h + 32(s & 1) + i, the high nibble if s > 1 */
+    uint8_t ql[128];
+    uint8_t qh[64];    /* upper two bits: bits 2s, 2s + 1 of byte 32h + i */
     int8_t scales[16]; /* of 16 elements each */
     quant_f16 d;
 } block_q6_K;
