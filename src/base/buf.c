@@ -26,7 +26,7 @@ void cn_buf_clear(cn_buf *b)
 static bool reserve(cn_buf *b, size_t more)
 {
     size_t cap = b->cap ? b->cap : DEFAULT_CAP;
-    if (b->failed || more > cap || b->n > cap - more) {
+    if (b->failed || more > cap || b->n > cap - more || more >= SIZE_MAX - b->n) {
         b->failed = true;
         return false;
     }
