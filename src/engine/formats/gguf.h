@@ -8,6 +8,7 @@
 #define FORMATS_GGUF_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "tensor.h"

@@ -1,5 +1,7 @@
 /* Writing GGUF v3, streaming: first all metadata and tensor descriptions, then the bytes in
- * order. The file appears under its name only when complete (temporary name, fsync, rename). */
+ * order. The file appears under its name only when complete (temporary name, fsync, rename);
+ * room on the disk is asked for before the first byte of data. What fails in a put is told by
+ * the next call that returns a status. */
 #ifndef FORMATS_GGUF_WRITE_H
 #define FORMATS_GGUF_WRITE_H
 
@@ -11,7 +13,7 @@ cn_status gguf_writer_new(gguf_writer **out, const char *path, cn_err *err);
 void gguf_writer_free(gguf_writer *w); /* removes an unfinished file */
 
 /* Metadata, before the first tensor's data. A later value of the same key replaces the earlier.
- */
+ * general.alignment and split.* are left out: the file is one part, aligned to 32. */
 void gguf_put_value(gguf_writer *w, const gguf_value *v); /* copied, from another file */
 void gguf_put_uint(gguf_writer *w, const char *key, uint32_t v);
 void gguf_put_float(gguf_writer *w, const char *key, float v);

@@ -5,6 +5,7 @@
 #define FORMATS_SENTENCEPIECE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "str.h"
