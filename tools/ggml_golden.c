@@ -1,7 +1,7 @@
 /* Reference for GGUF's block types, from ggml itself (not part of the build):
  *   cc -O2 -I GGML/include tools/ggml_golden.c libggml-base.a -lstdc++ -lpthread -lm -o golden
  *   ./golden read  > tests/fixtures/quants/ggml.bin   blocks of random bytes and what they mean
- *   ./golden write > bounds                           errors of ggml's quantisation
+ *   ./golden write > bounds                           errors and hashes of ggml's quantisation
  * The weights of "write" are made as in tests/unit/kernels/test_quants_write.c. */
 #include <math.h>
 #include <stdint.h>
@@ -66,6 +66,25 @@ static void normal(float *x, int n)
     }
 }
 
+/* ggml's bytes for weights that are exact in f32 everywhere: sums of four 12-bit numbers. */
+static void print_hash(enum ggml_type type)
+{
+    float x[4096];
+    uint8_t q[4096 * 4];
+    uint64_t hash = 0xcbf29ce484222325;
+    state = 1;
+    for (int i = 0; i < 4096; i++) {
+        int sum = 0;
+        for (int k = 0; k < 4; k++)
+            sum += (int)(next() >> 20) - 2048;
+        x[i] = (float)sum / 4096 * (float)(1 + i / 32 % 7);
+    }
+    size_t n = ggml_quantize_chunk(type, x, q, 0, 1, 4096, NULL);
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ q[i]) * 0x100000001b3;
+    printf("%016llx\n", (unsigned long long)hash);
+}
+
 static void print_errors(void)
 {
     enum { N = 64 * 1024 };
@@ -78,7 +97,8 @@ static void print_errors(void)
         ggml_get_type_traits(types[t].type)->to_float(q, y, N);
         for (int i = 0; i < N; i++)
             sum += (double)(x[i] - y[i]) * (x[i] - y[i]);
-        printf("%s %.6f\n", ggml_type_name(types[t].type), sqrt(sum / N));
+        printf("%s %.6f ", ggml_type_name(types[t].type), sqrt(sum / N));
+        print_hash(types[t].type);
     }
 }
 
