@@ -176,7 +176,7 @@ static void write_block(cn_dtype type, const float *x, void *out)
         break;
     }
     default:
-        CN_BUG_ON("no block type");
+        CN_BUG_ON(true);
     }
 }
 
