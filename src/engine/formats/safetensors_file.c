@@ -122,8 +122,8 @@ static cn_status check_metadata(const cn_json *j, cn_err *err)
 
 static cn_status read_tensors(st_file *f, const cn_json *header, cn_str data, cn_err *err)
 {
-    size_t n = cn_json_size(header);
-    if (n > ST_MAX_TENSORS + 1)
+    size_t n = cn_json_size(header) - (cn_json_get(header, "__metadata__") != NULL);
+    if (n > ST_MAX_TENSORS)
         return cn_fail(err, CN_E_LIMIT, "%zu tensors, at most %u", n, ST_MAX_TENSORS);
     f->tensors = cn_alloc_array(n, sizeof *f->tensors);
     if (!f->tensors) return cn_fail(err, CN_E_NOMEM, "%zu tensors", n);

@@ -129,8 +129,8 @@ static void same_weights_in_both_formats(void **state)
     gguf *g;
     safetensors *s;
     cn_err err = {0};
-    if (gguf_open(&g, file, &err) || safetensors_open(&s, folder, &err))
-        fail_msg("%s: %s", err.what, err.why);
+    if (gguf_open(&g, file, &err)) fail_msg("%s: %s", err.what, err.why);
+    if (safetensors_open(&s, folder, &err)) fail_msg("%s: %s", err.what, err.why);
     const file_tensor *a = gguf_tensor(g, "blk.1.ffn_down.weight");
     const file_tensor *b = safetensors_find(s, "model.layers.1.mlp.down_proj.weight");
     assert_non_null(a);
