@@ -25,6 +25,8 @@ typedef struct cli_common {
         .offset = offsetof(T, common.help)                                                     \
     }
 
+#define CLI_ANY_WORDS ((size_t)-1)
+
 typedef struct cli_verb {
     const char *name, *words, *summary;
     const char *details; /* paragraphs after the options in --help; NULL: none */

@@ -7,6 +7,7 @@
 #include "compiler.h"
 
 static const cli_verb *const verbs[] = {
+    &verb_doctor,
     &verb_completion,
     &verb_version,
     &verb_help,

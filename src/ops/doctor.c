@@ -32,12 +32,10 @@ static doctor_check *add(doctor_report *r, const char *name, const char *fmt, ..
     return c;
 }
 
-static void mend(doctor_check *c, doctor_state state, cn_status status, const char *fmt, ...)
-    CN_PRINTF(4, 5);
-static void mend(doctor_check *c, doctor_state state, cn_status status, const char *fmt, ...)
+static void mend(doctor_check *c, doctor_state state, const char *fmt, ...) CN_PRINTF(3, 4);
+static void mend(doctor_check *c, doctor_state state, const char *fmt, ...)
 {
     c->state = state;
-    c->status = state == DOCTOR_PROBLEM ? status : CN_OK;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(c->mend, sizeof c->mend, fmt, ap);
@@ -79,8 +77,8 @@ static void processor(doctor_report *r, const doctor_options *o)
     doctor_check *c = add(r, "processor", "%s, %u of %ld processors usable",
                           name[0] ? name : "unnamed", usable, online);
     if (r->n_threads > usable)
-        mend(c, DOCTOR_WARNING, CN_OK,
-             "CONATUS_THREADS=%u asks for more than there are: unset it", r->n_threads);
+        mend(c, DOCTOR_WARNING, "CONATUS_THREADS=%u asks for more than there are: unset it",
+             r->n_threads);
 }
 
 static void kernels(doctor_report *r, const doctor_options *o)
@@ -91,17 +89,17 @@ static void kernels(doctor_report *r, const doctor_options *o)
     cn_status st = kern_select(&best, NULL, NULL);
     if (!st) st = kern_select(&chosen, o->kernels, &err);
     if (st) {
-        mend(add(r, "kernels", "%s", err.why), DOCTOR_PROBLEM, st, "unset CONATUS_KERNELS");
+        mend(add(r, "kernels", "%s", err.why), DOCTOR_PROBLEM, "unset CONATUS_KERNELS");
         return;
     }
     r->kernels = chosen->name;
     doctor_check *c = add(r, "kernels", "%s (processor has: %s)", chosen->name,
                           r->features[0] ? r->features : "no vector instructions of ours");
     if (strcmp(best->name, "ref") == 0)
-        mend(c, DOCTOR_WARNING, CN_OK,
+        mend(c, DOCTOR_WARNING,
              "plain C is several times slower: use a machine with AVX2 (x86) or NEON");
     else if (chosen != best)
-        mend(c, DOCTOR_WARNING, CN_OK, "%s is faster here: unset CONATUS_KERNELS", best->name);
+        mend(c, DOCTOR_WARNING, "%s is faster here: unset CONATUS_KERNELS", best->name);
 }
 
 static void governor(doctor_report *r)
@@ -110,7 +108,7 @@ static void governor(doctor_report *r)
     first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", name, sizeof name);
     if (strcmp(name, "powersave") != 0) return;
     mend(add(r, "frequency", "the processor saves power (governor powersave)"), DOCTOR_WARNING,
-         CN_OK, "sudo cpupower frequency-set -g performance");
+         "sudo cpupower frequency-set -g performance");
 }
 
 static void memory(doctor_report *r)
@@ -121,22 +119,20 @@ static void memory(doctor_report *r)
     doctor_check *c = add(r, "memory", "%.1f GiB, %.1f GiB free for a model (%s)",
                           AS_GIB(m.total), AS_GIB(r->memory_left), r->memory_limit);
     if (r->memory_left < 256 * MIB)
-        mend(c, DOCTOR_PROBLEM, CN_E_NOMEM,
-             "end other programs; see them with: ps aux --sort=-rss");
+        mend(c, DOCTOR_PROBLEM, "end other programs; see them with: ps aux --sort=-rss");
     else if (r->memory_left < 2 * GIB)
-        mend(c, DOCTOR_WARNING, CN_OK,
-             "small models only; see what uses memory: ps aux --sort=-rss");
+        mend(c, DOCTOR_WARNING, "small models only; see what uses memory: ps aux --sort=-rss");
     if (m.cgroup_limit != UINT64_MAX) {
         c = add(r, "cgroup", "this process's group may use %.1f GiB, uses %.1f GiB",
                 AS_GIB(m.cgroup_limit), AS_GIB(m.cgroup_used));
         if (m.cgroup_limit < 2 * GIB)
-            mend(c, DOCTOR_WARNING, CN_OK,
+            mend(c, DOCTOR_WARNING,
                  "raise MemoryMax of the service, or --memory of the container");
     }
     if (m.address_limit != UINT64_MAX)
         mend(add(r, "ulimit -v", "address space is limited to %.1f GiB; mapped weights count",
                  AS_GIB(m.address_limit)),
-             DOCTOR_WARNING, CN_OK, "ulimit -v unlimited");
+             DOCTOR_WARNING, "ulimit -v unlimited");
 }
 
 static void open_files(doctor_report *r)
@@ -145,7 +141,7 @@ static void open_files(doctor_report *r)
     if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY) return;
     doctor_check *c =
         add(r, "ulimit -n", "%" PRIu64 " files may be open", (uint64_t)l.rlim_cur);
-    if (l.rlim_cur < 256) mend(c, DOCTOR_WARNING, CN_OK, "ulimit -n 1024");
+    if (l.rlim_cur < 256) mend(c, DOCTOR_WARNING, "ulimit -n 1024");
 }
 
 /* The nearest folder above `path` that exists, in out. */
@@ -169,19 +165,18 @@ static void disk(doctor_report *r, const char *store)
     existing_parent(store, parent, sizeof parent);
     if (statvfs(parent, &fs)) {
         mend(add(r, "disk", "the store %s: %s", store, strerror(errno)), DOCTOR_PROBLEM,
-             CN_E_DISK, "export CONATUS_HOME=FOLDER on another disk");
+             "export CONATUS_HOME=FOLDER on another disk");
         return;
     }
     uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
     doctor_check *c = add(r, "disk", "%.1f GiB free for models in %s%s", AS_GIB(left), store,
                           strcmp(parent, store) == 0 ? "" : " (not there yet)");
     if (access(parent, W_OK) != 0)
-        mend(c, DOCTOR_WARNING, CN_OK, "not writable: export CONATUS_HOME=FOLDER of yours");
+        mend(c, DOCTOR_WARNING, "not writable: export CONATUS_HOME=FOLDER of yours");
     else if (left < GIB / 4)
-        mend(c, DOCTOR_PROBLEM, CN_E_DISK,
-             "free some space, or export CONATUS_HOME=FOLDER elsewhere");
+        mend(c, DOCTOR_PROBLEM, "free some space, or export CONATUS_HOME=FOLDER elsewhere");
     else if (left < 8 * GIB)
-        mend(c, DOCTOR_WARNING, CN_OK, "room for small models only: du -sh %s/*", store);
+        mend(c, DOCTOR_WARNING, "room for small models only: du -sh %s/*", store);
 }
 
 static void gpu(doctor_report *r)
@@ -200,14 +195,14 @@ static void bandwidth(doctor_report *r)
     cn_err err = {0};
     cn_status st = cn_memory_bandwidth(&r->bandwidth, r->n_threads, &err);
     if (st) {
-        mend(add(r, "bandwidth", "not measured: %s", err.why), DOCTOR_WARNING, CN_OK,
+        mend(add(r, "bandwidth", "not measured: %s", err.why), DOCTOR_WARNING,
              "end other programs and ask again");
         return;
     }
     doctor_check *c = add(r, "bandwidth", "%.1f GB/s read by %u threads (measured)",
                           r->bandwidth * 1e-9, r->n_threads);
     if (r->bandwidth < 4e9)
-        mend(c, DOCTOR_WARNING, CN_OK, "slow or busy now: check with uptime, then ask again");
+        mend(c, DOCTOR_WARNING, "slow or busy now: check with uptime, then ask again");
 }
 
 /* Sizes of the published files, and keys and values in F16 for 4096 positions. A token reads

@@ -13,7 +13,6 @@ typedef enum doctor_state { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_PROBLEM } doctor_s
 typedef struct doctor_check {
     const char *name; /* "memory" */
     doctor_state state;
-    cn_status status; /* of a problem; CN_OK otherwise */
     char text[320];
     char mend[200]; /* the command or setting that mends it; empty when all is well */
 } doctor_check;
