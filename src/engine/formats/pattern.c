@@ -11,10 +11,9 @@
 
 #define MAX_NAMES 65536u
 #define MAX_RULES 4096u
-#define MAX_REGEXES 256u
-#define MAX_STEPS 20000u
-#define MAX_DEPTH 1000u
-#define MAX_HEAP_KB 1024u
+#define MAX_REGEXES 128u
+#define MAX_DEPTH 10000u
+#define MAX_HEAP_KB 4096u
 #define MAX_NESTING 50u
 
 struct regex {
@@ -40,7 +39,7 @@ static cn_status compile(pcre2_code **out, cn_str pattern, cn_err *err)
                    (size_t)at, (const char *)why);
 }
 
-cn_status regex_new(regex **out, cn_str pattern, cn_err *err)
+cn_status regex_new(regex **out, cn_str pattern, uint32_t max_steps, cn_err *err)
 {
     *out = NULL;
     if (pattern.n > PATTERN_MAX_BYTES)
@@ -57,7 +56,7 @@ cn_status regex_new(regex **out, cn_str pattern, cn_err *err)
         regex_free(r);
         return st;
     }
-    pcre2_set_match_limit(r->limits, MAX_STEPS);
+    pcre2_set_match_limit(r->limits, max_steps);
     pcre2_set_depth_limit(r->limits, MAX_DEPTH);
     pcre2_set_heap_limit(r->limits, MAX_HEAP_KB);
     *out = r;
@@ -90,7 +89,7 @@ cn_status module_set_read(module_set *out, const cn_json *j, const char *key, cn
     size_t n = cn_json_size(j);
     if (cn_json_is_null(j)) return CN_OK;
     if (cn_json_kind_of(j) == CN_JSON_STRING) {
-        cn_status st = regex_new(&out->whole, cn_json_str(j), err);
+        cn_status st = regex_new(&out->whole, cn_json_str(j), REGEX_STEPS, err);
         return st ? cn_ctx(err, st, "%s", key) : CN_OK;
     }
     if (cn_json_kind_of(j) != CN_JSON_ARRAY)
@@ -136,27 +135,29 @@ bool module_set_has(const module_set *s, cn_str module, bool *exact)
 
 static bool is_plain(cn_str key)
 {
-    for (size_t i = 0; i < key.n; i++)
+    for (size_t i = key.n && key.p[0] == '^'; i < key.n; i++)
         if (!isalnum((unsigned char)key.p[i]) && !strchr("_-.", key.p[i])) return false;
     return true;
 }
 
-/* The same answer as the expression "(.*\.)?(key)$" where the key's only operator is the dot.
- */
+/* The same answer as the expression "(.*\.)?(key)$" where the key's only operators are the dot
+ * and a '^' at its start. */
 static bool plain_key_ends(cn_str module, cn_str key)
 {
+    bool from_start = key.p[0] == '^';
+    key = cn_str_skip(key, from_start);
     if (key.n > module.n) return false;
     size_t skip = module.n - key.n;
-    if (skip && module.p[skip - 1] != '.') return false;
+    if (skip && (from_start || module.p[skip - 1] != '.')) return false;
     for (size_t i = 0; i < key.n; i++)
         if (key.p[i] != '.' && key.p[i] != module.p[skip + i]) return false;
     return true;
 }
 
-static cn_status read_rule(struct number_rule *r, cn_json_member m, const char *table,
+static cn_status read_rule(number_rule *r, cn_json_member m, const char *table,
                            size_t *n_regexes, cn_err *err)
 {
-    *r = (struct number_rule){.key = m.key, .value = cn_json_num(m.value, (double)NAN)};
+    *r = (number_rule){.key = m.key, .value = cn_json_num(m.value, (double)NAN)};
     if (m.key.n == 0 || !isfinite(r->value))
         return cn_fail(err, CN_E_FORMAT, "%s: %.*s has no number", table, CN_STR_ARG(m.key));
     if (is_plain(m.key)) return CN_OK;
@@ -165,7 +166,7 @@ static cn_status read_rule(struct number_rule *r, cn_json_member m, const char *
                        MAX_REGEXES);
     cn_buf text = {0};
     cn_buf_printf(&text, "(.*\\.)?(%.*s)", (int)CN_MIN(m.key.n, PATTERN_MAX_BYTES), m.key.p);
-    cn_status st = regex_new(&r->rule, cn_buf_view(&text), err);
+    cn_status st = regex_new(&r->rule, cn_buf_view(&text), REGEX_STEPS_OF_MANY, err);
     cn_buf_deinit(&text);
     return st ? cn_ctx(err, st, "%s", table) : CN_OK;
 }
@@ -198,7 +199,7 @@ void number_table_deinit(number_table *t)
 double number_table_find(const number_table *t, cn_str module, double fallback)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const struct number_rule *r = &t->rules[i];
+        const number_rule *r = &t->rules[i];
         if (r->rule ? regex_match(r->rule, module, true, NULL) : plain_key_ends(module, r->key))
             return r->value;
     }

@@ -15,7 +15,9 @@
 /* A compiled regular expression; matching is bounded in steps and memory, and an expression
  * that would need more does not match. */
 typedef struct regex regex;
-cn_status regex_new(regex **out, cn_str pattern, cn_err *err);
+#define REGEX_STEPS 1000000u /* for the few that each module is held against: some 10 ms */
+#define REGEX_STEPS_OF_MANY 10000u
+cn_status regex_new(regex **out, cn_str pattern, uint32_t max_steps, cn_err *err);
 void regex_free(regex *r);
 /* Anchored at the start; `whole` asks that it takes all of `s`. With `group` the text of the
  * first group goes there. */
@@ -32,14 +34,16 @@ void module_set_deinit(module_set *s);
 /* *exact tells whether the full name is in the list. */
 bool module_set_has(const module_set *s, cn_str module, bool *exact);
 
+typedef struct number_rule {
+    cn_str key;  /* borrowed from the JSON */
+    regex *rule; /* NULL for a key of letters, digits, '_', '-', '.' and a '^' before them */
+    double value;
+} number_rule;
+
 /* {"pattern": number}: the first whose pattern ends the module's name after a dot or from its
  * start. */
 typedef struct number_table {
-    struct number_rule {
-        cn_str key;  /* borrowed from the JSON */
-        regex *rule; /* NULL for a key of letters, digits, '_', '-' and '.' alone */
-        double value;
-    } * rules; /* owned */
+    number_rule *rules; /* owned */
     size_t n;
 } number_table;
 cn_status number_table_read(number_table *out, const cn_json *j, const char *key, cn_err *err);

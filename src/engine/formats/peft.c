@@ -178,7 +178,8 @@ static cn_status add_layer_pattern(peft_config *c, cn_str pattern, cn_err *err)
     cn_buf_lit(&text, ".*\\.");
     cn_buf_str(&text, pattern);
     cn_buf_lit(&text, "\\.(\\d+)\\.");
-    cn_status st = regex_new(&c->layer_patterns[c->n_layer_patterns], cn_buf_view(&text), err);
+    cn_status st = regex_new(&c->layer_patterns[c->n_layer_patterns], cn_buf_view(&text),
+                             REGEX_STEPS, err);
     cn_buf_deinit(&text);
     if (st) return cn_ctx(err, st, "layers_pattern");
     c->n_layer_patterns++;

@@ -1,6 +1,7 @@
 /* PEFT adapter folders: adapter_config.json, judged before any weight is read. Limits: 16 MiB,
- * rank 65,536, 65,536 listed modules, 4,096 entries of rank_pattern and of alpha_pattern, 256
- * regular expressions of 4,096 bytes. Source: huggingface/peft, tuners/lora and tuners_utils.
+ * rank 65,536, 65,536 listed modules, 4,096 entries of rank_pattern and of alpha_pattern (128
+ * of them regular expressions), expressions of 4,096 bytes. Source: huggingface/peft,
+ * tuners/lora and tuners_utils.
  */
 #ifndef FORMATS_PEFT_H
 #define FORMATS_PEFT_H

@@ -135,6 +135,30 @@ static void ranks_and_scales(void **state)
     peft_free(c);
 }
 
+/* Keys without operators are compared by hand: the answers are those of the expression. */
+static void keys_with_and_without_operators(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"q_proj", "^q_proj", "a.b", "^a.b", "a", "^a", "."};
+    static const char *const modules[] = {"q_proj", "x.q_proj", "xq_proj", "a.b",
+                                          "x.a.b",  "axb",      "x.axb",   "a",
+                                          "b.a",    "a.b.",     "",        "ab"};
+    for (size_t k = 0; k < CN_ARRAY_LEN(keys); k++) {
+        cn_buf plain = {0}, operators = {0};
+        cn_buf_printf(&plain, LORA "\"rank_pattern\":{\"%s\":9}}", keys[k]);
+        cn_buf_printf(&operators, LORA "\"rank_pattern\":{\"(?:%s)\":9}}", keys[k]);
+        peft_config *a = parse(plain.p), *b = parse(operators.p);
+        for (size_t m = 0; m < CN_ARRAY_LEN(modules); m++)
+            if (rank_of(a, modules[m]) != rank_of(b, modules[m]))
+                fail_msg("%s against %s: %u and %u", keys[k], modules[m],
+                         rank_of(a, modules[m]), rank_of(b, modules[m]));
+        peft_free(a);
+        peft_free(b);
+        cn_buf_deinit(&plain);
+        cn_buf_deinit(&operators);
+    }
+}
+
 static void other_fields(void **state)
 {
     (void)state;
@@ -205,7 +229,7 @@ static void refusals_by_name(void **state)
 static void catastrophic_expressions(void **state)
 {
     (void)state;
-    peft_config *c = parse(LORA "\"target_modules\":\"(a+)+b|(a|aa)+c|.*x\"}");
+    peft_config *c = parse(LORA "\"target_modules\":\"(a+)+[bc]|(a|aa)+[cd]|.*x\"}");
     assert_int_equal(rank_of(c, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"), 0);
     assert_int_equal(rank_of(c, "aab"), 4);
     assert_int_equal(rank_of(c, "a\xff"), 0); /* not UTF-8 */
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(chosen_layers),
         cmocka_unit_test(no_targets_leave_it_to_the_weights),
         cmocka_unit_test(ranks_and_scales),
+        cmocka_unit_test(keys_with_and_without_operators),
         cmocka_unit_test(other_fields),
         cmocka_unit_test(refusals_by_name),
         cmocka_unit_test(catastrophic_expressions),
