@@ -4,7 +4,16 @@
 #include "kern_priv.h"
 
 #if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+
 #define CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+
+/* Clang has no name for this feature. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
 #endif
 
 size_t kern_act_bytes(size_t n_tokens, size_t n_cols)
@@ -41,7 +50,7 @@ kern_traits kern_traits_of(cn_dtype type)
 #ifdef HAVE_KERN_AVX2
 static bool has_avx2(void)
 {
-    return CPU_HAS("avx2") && CPU_HAS("fma") && CPU_HAS("f16c");
+    return CPU_HAS("avx2") && CPU_HAS("fma") && has_f16c();
 }
 #endif
 #ifdef HAVE_KERN_AVX512
@@ -119,7 +128,7 @@ cn_status kern_select(const kern_table **out, const char *name, cn_err *err)
 const char *kern_cpu_features(void)
 {
 #ifdef CPU_HAS
-    bool avx2 = CPU_HAS("avx2") && CPU_HAS("fma");
+    bool avx2 = CPU_HAS("avx2") && CPU_HAS("fma") && has_f16c();
     bool avx512 = avx2 && CPU_HAS("avx512f") && CPU_HAS("avx512bw") && CPU_HAS("avx512vl") &&
                   CPU_HAS("avx512dq");
     if (avx512 && CPU_HAS("avx512vnni"))
