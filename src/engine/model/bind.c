@@ -68,12 +68,19 @@ static const float *vector(binder *b, const weight *t, uint64_t n)
     return v;
 }
 
+/* GPT-2, phi-2 and BERT have a bias everywhere in their layers: a file without one is not
+ * whole. */
+static const float *bind_bias(binder *b, const char *part, uint64_t n)
+{
+    bool needed = b->layer >= 0 && b->m->hp.family != FAMILY_LLAMA;
+    const weight *bias = needed ? need(b, part, ".bias") : find(b, part, ".bias");
+    return bias ? vector(b, bias, n) : NULL;
+}
+
 static norm bind_norm(binder *b, const char *part, uint64_t n)
 {
-    norm result = {.weight = vector(b, need(b, part, ".weight"), n)};
-    const weight *bias = find(b, part, ".bias");
-    if (bias) result.bias = vector(b, bias, n);
-    return result;
+    return (norm){.weight = vector(b, need(b, part, ".weight"), n),
+                  .bias = bind_bias(b, part, n)};
 }
 
 static bool is_f32_like(cn_dtype type)
@@ -122,9 +129,8 @@ static kern_mat matrix(binder *b, const weight *t, uint64_t rows, uint64_t cols)
 
 static linear bind_linear(binder *b, const char *part, int site, uint64_t rows, uint64_t cols)
 {
-    const weight *bias = find(b, part, ".bias");
     linear l = {.w = matrix(b, need(b, part, ".weight"), rows, cols),
-                .bias = bias ? vector(b, bias, rows) : NULL,
+                .bias = bind_bias(b, part, rows),
                 .site = b->layer < 0 ? -1 : b->layer * SITES_PER_LAYER + site};
     return l;
 }

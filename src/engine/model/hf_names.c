@@ -70,7 +70,7 @@ static const family_names families[] = {
     [FAMILY_LLAMA] = {{"model."}, "layers.", llama_outer, llama_inner, {"rotary_emb.inv_freq"}},
     [FAMILY_PHI2] = {{"model."}, "layers.", phi2_outer, phi2_inner, {"rotary_emb.inv_freq"}},
     [FAMILY_GPT2] =
-        {{"transformer."}, "h.", gpt2_outer, gpt2_inner, {"attn.bias", "attn.masked_bias"}},
+        {{"transformer."}, "h.", gpt2_outer, gpt2_inner, {".attn.bias", ".attn.masked_bias"}},
     [FAMILY_BERT] = {{"bert.", "model."},
                      "encoder.layer.",
                      bert_outer,

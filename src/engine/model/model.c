@@ -40,10 +40,28 @@ static void fill_info(cn_model *m)
     }
 }
 
+static bool has_tokenizer(const cn_model *m, const char *path)
+{
+    static const char *const files[] = {"tokenizer.json", "tokenizer.model", "vocab.json",
+                                        "vocab.txt"};
+    const gguf *g = weights_gguf(m->files);
+    if (g) {
+        cn_str kind = gguf_string(g, "tokenizer.ggml.model");
+        return kind.p && !cn_str_is(kind, "no_vocab") && !cn_str_is(kind, "none");
+    }
+    bool found = false;
+    for (size_t i = 0; i < CN_ARRAY_LEN(files) && !found; i++) {
+        char *file = cn_path_join(path, files[i]);
+        found = cn_is_file(file);
+        cn_free(file);
+    }
+    return found;
+}
+
+/* Without one the model still works on token ids. */
 static cn_status open_tokenizer(cn_model *m, const char *path, cn_err *err)
 {
-    cn_status st = cn_tokenizer_open(&m->tokenizer, path, err);
-    return st == CN_E_NOT_FOUND ? CN_OK : st; /* token ids still work */
+    return has_tokenizer(m, path) ? cn_tokenizer_open(&m->tokenizer, path, err) : CN_OK;
 }
 
 static cn_status check_fits(const cn_model *m, const cn_model_options *o, cn_err *err)
