@@ -224,14 +224,29 @@ static cn_status too_short(uint64_t want, size_t have, cn_err *err)
     return cn_next(err, st, INCOMPLETE);
 }
 
+/* Types of ggml that this program does not have, by name, for those who met them elsewhere. */
+static cn_status refuse_type(uint32_t type, cn_err *err)
+{
+    static const char *const names[] = {
+        [4] = "Q4_2",      [5] = "Q4_3",      [9] = "Q8_1",      [15] = "Q8_K",
+        [16] = "IQ2_XXS",  [17] = "IQ2_XS",   [18] = "IQ3_XXS",  [19] = "IQ1_S",
+        [21] = "IQ3_S",    [22] = "IQ2_S",    [23] = "IQ4_XS",   [29] = "IQ1_M",
+        [31] = "Q4_0_4_4", [32] = "Q4_0_4_8", [33] = "Q4_0_8_8", [34] = "TQ1_0",
+        [35] = "TQ2_0",    [39] = "MXFP4",    [40] = "NVFP4",
+    };
+    const char *name = type < CN_ARRAY_LEN(names) && names[type] ? names[type] : "unknown here";
+    cn_status st = cn_fail(err, CN_E_UNSUPPORTED,
+                           "element type %" PRIu32 " (%s) is not supported", type, name);
+    return cn_next(err, st,
+                   "take a file of another type, such as Q4_K_M, Q5_K_M, Q6_K or Q8_0");
+}
+
 /* Its size in bytes, which must be less than `limit` (the file's), so that sums cannot
  * overflow. */
 static cn_status measure(file_tensor *t, uint32_t type, size_t limit, cn_err *err)
 {
     const cn_dtype_info *info = cn_dtype_info_of(type);
-    if (!info)
-        return cn_fail(err, CN_E_UNSUPPORTED, "element type %" PRIu32 " is not one of ours",
-                       type);
+    if (!info) return refuse_type(type, err);
     if (t->dims[0] % info->block)
         return cn_fail(err, CN_E_FORMAT,
                        "rows of %" PRIu64 " values are no whole blocks of %s, which hold %u",

@@ -10,7 +10,7 @@
 #include "mem.h"
 #include "pattern_priv.h"
 
-#define MAX_CONFIG_BYTES ((size_t)16 << 20)
+#define MAX_CONFIG_BYTES ((size_t)4 << 20)
 #define MAX_RANK 65536
 #define MAX_LAYERS 65536u
 #define MAX_LAYER_PATTERNS 16u

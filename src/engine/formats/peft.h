@@ -1,4 +1,4 @@
-/* PEFT adapter folders: adapter_config.json, judged before any weight is read. Limits: 16 MiB,
+/* PEFT adapter folders: adapter_config.json, judged before any weight is read. Limits: 4 MiB,
  * rank 65,536, 65,536 listed modules, 4,096 entries of rank_pattern and of alpha_pattern (128
  * of them regular expressions), expressions of 4,096 bytes. Source: huggingface/peft,
  * tuners/lora and tuners_utils.

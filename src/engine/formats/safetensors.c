@@ -7,7 +7,7 @@
 #include "mem.h"
 #include "safetensors_file_priv.h"
 
-#define MAX_INDEX_BYTES ((size_t)64 << 20)
+#define MAX_INDEX_BYTES ((size_t)16 << 20)
 
 struct safetensors {
     st_file *shards; /* owned */

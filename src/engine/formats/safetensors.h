@@ -1,6 +1,6 @@
 /* safetensors files, single and sharded: reading by mapping. Limits: header of 100 MB, 65,536
  * tensors with printable names of 1,024 bytes, 8 dimensions declared of which at most 4 are not
- * 1, 1,024 shards. Source: the format's README. */
+ * 1, 1,024 shards with an index of 16 MiB. Source: the format's README. */
 #ifndef FORMATS_SAFETENSORS_H
 #define FORMATS_SAFETENSORS_H
 

@@ -99,7 +99,8 @@ static cn_status read_tensor(file_tensor *t, const cn_json *j, cn_str data, cn_e
     if (!name.p) return cn_fail(err, CN_E_FORMAT, "no dtype");
     const st_dtype *dtype = st_dtype_named(name);
     if (!dtype)
-        return cn_fail(err, CN_E_UNSUPPORTED, "an unknown dtype of %zu letters", name.n);
+        return cn_fail(err, CN_E_UNSUPPORTED, "dtype %.*s is not supported",
+                       name_is_clean(name, 32) ? (int)name.n : 0, name.p);
     t->type = dtype->type;
     t->foreign = dtype->foreign ? dtype->name : NULL;
     cn_status st = read_shape(t, cn_json_get(j, "shape"), &n_items, err);
@@ -173,12 +174,33 @@ static cn_status check_cover(st_file *f, cn_str data, cn_err *err)
     return CN_OK;
 }
 
+/* How many values the JSON can hold at most: what its reader will ask memory for. */
+static size_t count_values(cn_str json)
+{
+    size_t n = 1;
+    bool in_text = false;
+    for (size_t i = 0; i < json.n; i++) {
+        char c = json.p[i];
+        if (c == '"')
+            in_text = !in_text;
+        else if (in_text)
+            i += c == '\\';
+        else
+            n += c == ',' || c == '[' || c == '{';
+    }
+    return n;
+}
+
 static cn_status parse_header(st_file *f, cn_str header, cn_str data, cn_err *err)
 {
     cn_json *root = NULL;
     cn_status st = CN_OK;
     if (header.n < 2 || header.p[0] != '{')
         st = cn_fail(err, CN_E_FORMAT, "the header of %zu bytes is no JSON object", header.n);
+    size_t n_values = st ? 0 : count_values(header);
+    if (n_values > ST_MAX_VALUES)
+        st = cn_fail(err, CN_E_LIMIT, "a header of %zu values, at most %u", n_values,
+                     ST_MAX_VALUES);
     if (!st) st = cn_json_parse(&root, header, err);
     if (!st) st = read_tensors(f, root, data, err);
     cn_json_free(root);

@@ -9,6 +9,7 @@
 
 #define ST_MAX_HEADER 100000000u
 #define ST_MAX_TENSORS 65536u
+#define ST_MAX_VALUES (32u * ST_MAX_TENSORS) /* of the header's JSON */
 #define ST_MAX_NAME 1024u
 #define ST_MAX_SHAPE 8u
 #define ST_MAX_SHARDS 1024u

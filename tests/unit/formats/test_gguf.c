@@ -279,6 +279,10 @@ static void other_refusals(void **state)
     put_row(&b, "x", (uint64_t)1 << 62, 0);
     must_refuse(&b, CN_E_FORMAT, "is over 2^64 bytes");
     put_head(&b, 3, 1, 0);
+    put_row(&b, "x", 32, 0);
+    b.p[b.n - 12] = 23;
+    must_refuse(&b, CN_E_UNSUPPORTED, "element type 23 (IQ4_XS) is not supported");
+    put_head(&b, 3, 1, 0);
     put_row(&b, "x", 1000, 0);
     must_refuse(&b, CN_E_FORMAT, "would end at byte 4000, the file has");
 }

@@ -97,28 +97,34 @@ static void assert_same_value(const gguf_value *a, const gguf_value *b)
     }
 }
 
-/* A copy of a real file has the same values and tensors. */
-static void copy_of(const char *source)
+static void write_copy(const char *source, const char *path)
 {
-    char *folder = scratch_folder(), *path = cn_path_join(folder, "copy.gguf");
-    gguf *a = read_back(source);
+    gguf *g = read_back(source);
     gguf_writer *w = writer_at(path);
     cn_err err = {0};
-    for (size_t i = 0; i < gguf_n_values(a); i++)
-        gguf_put_value(w, gguf_value_at(a, i));
-    for (size_t i = 0; i < gguf_n_tensors(a); i++) {
-        const file_tensor *t = gguf_tensor_at(a, i);
+    for (size_t i = 0; i < gguf_n_values(g); i++)
+        gguf_put_value(w, gguf_value_at(g, i));
+    for (size_t i = 0; i < gguf_n_tensors(g); i++) {
+        const file_tensor *t = gguf_tensor_at(g, i);
         char *name = cn_xstrndup(t->name.p, t->name.n);
         announce(w, name, t->type, t->n_dims, t->dims);
         cn_free(name);
     }
-    for (size_t i = 0; i < gguf_n_tensors(a); i++) {
-        const file_tensor *t = gguf_tensor_at(a, i);
+    for (size_t i = 0; i < gguf_n_tensors(g); i++) {
+        const file_tensor *t = gguf_tensor_at(g, i);
         if (gguf_write_data(w, t->data, t->size, &err)) fail_msg("%s", err.why);
     }
     if (gguf_writer_finish(w, &err)) fail_msg("%s", err.why);
     gguf_writer_free(w);
+    gguf_close(g);
+}
 
+/* A copy has the same values and tensors. */
+static void copy_of(const char *source)
+{
+    char *folder = scratch_folder(), *path = cn_path_join(folder, "copy.gguf");
+    write_copy(source, path);
+    gguf *a = read_back(source);
     gguf *b = read_back(path);
     assert_int_equal(gguf_n_tensors(a), gguf_n_tensors(b));
     size_t n_dropped = gguf_find(a, "general.alignment") != NULL;
@@ -161,6 +167,26 @@ static void copies_of_shared_models(void **state)
     NEED_CASE(b, "vocab/ggml-vocab-gpt-2.gguf");
     copy_of(b);
     cn_free(b);
+}
+
+/* The copy of a file that another program wrote with 32-byte alignment is that file. */
+static void copy_to_the_byte(void **state)
+{
+    (void)state;
+    NEED_CASE(source, "cases/weights/stories260K/stories260K.gguf");
+    char *folder = scratch_folder(), *path = cn_path_join(folder, "copy.gguf");
+    cn_buf a = {0}, b = {0};
+    cn_err err = {0};
+    write_copy(source, path);
+    if (cn_file_read(&a, source, 1 << 24, &err) || cn_file_read(&b, path, 1 << 24, &err))
+        fail_msg("%s", err.why);
+    assert_int_equal(a.n, b.n);
+    assert_memory_equal(a.p, b.p, a.n);
+    cn_buf_deinit(&a);
+    cn_buf_deinit(&b);
+    cn_free(path);
+    remove_folder(folder);
+    cn_free(source);
 }
 
 /* Nothing stays behind when writing ends early, and nothing appears under the name. */
@@ -230,6 +256,7 @@ int main(void)
         cmocka_unit_test(round_trip),
         cmocka_unit_test(copies_of_fixtures),
         cmocka_unit_test(copies_of_shared_models),
+        cmocka_unit_test(copy_to_the_byte),
         cmocka_unit_test(unfinished),
         cmocka_unit_test(refusals),
     };
