@@ -91,9 +91,11 @@ CN_API const char *cn_token_piece(const cn_tokenizer *t, int32_t id, size_t *n);
 /** The bytes that the token adds to running text (" the", "\n"); *n = 0 for control tokens.
  * Borrowed. */
 CN_API const char *cn_token_bytes(const cn_tokenizer *t, int32_t id, size_t *n);
-/** "spm-bpe", "spm-unigram", "bpe" or "wordpiece", and the pre-tokenizer's name. Constant
- * strings. */
+/** "spm-bpe", "spm-unigram", "bpe" or "wordpiece". A constant string. */
 CN_API const char *cn_tokenizer_kind(const cn_tokenizer *t);
+/** How texts are cut into words before that: "gpt-2", "llama3", "qwen2", "bert", ...; "other"
+ * for a cutting without a name, "none" where there is none. A constant string. */
+CN_API const char *cn_tokenizer_pre(const cn_tokenizer *t);
 /** The chat template that came with the tokenizer (GGUF tokenizer.chat_template,
  * tokenizer_config.json, chat_template.jinja), `name` NULL for the default one; borrowed; NULL
  * when there is none. */

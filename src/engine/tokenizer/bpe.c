@@ -38,35 +38,27 @@ cn_status bpe_reserve_pairs(cn_tokenizer *t, size_t n, cn_err *err)
     return CN_OK;
 }
 
-/* The text that a part of a merge stands for, as the vocabulary's table knows it. */
-static bool merge_text(const cn_tokenizer *t, cn_buf *out, cn_str part)
-{
-    if (t->byte_level) return bytes_of_letters(out, part);
-    for (size_t i = 0; i < part.n; i++) {
-        if (cn_str_starts(cn_str_skip(part, i), CN_STR("\u2581"))) {
-            cn_buf_putc(out, ' ');
-            i += 2;
-        } else {
-            cn_buf_putc(out, part.p[i]);
-        }
-    }
-    return true;
-}
-
 void bpe_add_pair(cn_tokenizer *t, cn_str left, cn_str right, uint32_t rank)
 {
-    cn_buf b = {0};
-    if (!merge_text(t, &b, left)) goto done;
-    size_t cut = b.n;
-    if (!merge_text(t, &b, right) || b.failed) goto done;
-    int32_t l = vocab_find(&t->v, (cn_str){b.p, cut});
-    int32_t r = vocab_find(&t->v, (cn_str){b.p + cut, b.n - cut});
-    int32_t both = vocab_find(&t->v, cn_buf_view(&b));
-    if (l < 0 || r < 0 || both < 0) goto done;
+    cn_buf *b = &t->merge_text;
+    size_t cut = 0;
+    cn_buf_clear(b);
+    if (t->byte_level) {
+        if (!bytes_of_letters(b, left)) return;
+        cut = b->n;
+        if (!bytes_of_letters(b, right)) return;
+    } else {
+        tok_unescape(b, left);
+        cut = b->n;
+        tok_unescape(b, right);
+    }
+    if (b->failed) return;
+    int32_t l = vocab_find(&t->v, (cn_str){b->p, cut});
+    int32_t r = vocab_find(&t->v, (cn_str){b->p + cut, b->n - cut});
+    int32_t both = vocab_find(&t->v, cn_buf_view(b));
+    if (l < 0 || r < 0 || both < 0) return;
     tok_pair *p = pair_slot(t, (uint32_t)l, (uint32_t)r);
     if (p->left == NEVER) *p = (tok_pair){(uint32_t)l, (uint32_t)r, rank, (uint32_t)both};
-done:
-    cn_buf_deinit(&b);
 }
 
 /* An order-preserving number for a score: higher scores first. */

@@ -23,6 +23,7 @@ void cn_tokenizer_free(cn_tokenizer *t)
     if (!t) return;
     vocab_deinit(&t->v);
     cn_free(t->pairs);
+    cn_buf_deinit(&t->merge_text);
     trie_deinit(&t->pieces);
     trie_deinit(&t->added_raw);
     trie_deinit(&t->added_normalized);
@@ -45,12 +46,20 @@ int byte_of_letter(uint32_t c)
 
 bool bytes_of_letters(cn_buf *out, cn_str piece)
 {
+    char *to = cn_buf_extend(out, piece.n); /* never more bytes than the letters take */
+    if (!to) return false;
+    size_t n = 0;
     for (size_t i = 0, len; i < piece.n; i += len) {
         int b = byte_of_letter(uc_next(piece.p + i, piece.n - i, &len));
-        if (b < 0) return false;
-        cn_buf_putc(out, (char)b);
+        if (b < 0) break;
+        to[n++] = (char)b;
+        if (i + len == piece.n) {
+            out->n = (size_t)(to - out->p) + n;
+            return true;
+        }
     }
-    return true;
+    out->n = (size_t)(to - out->p);
+    return piece.n == 0;
 }
 
 void tok_unescape(cn_buf *out, cn_str piece)
@@ -328,6 +337,7 @@ static cn_status index_added(cn_tokenizer *t, cn_err *err)
 cn_status tok_finish(cn_tokenizer *t, cn_err *err)
 {
     cn_status st = CN_OK;
+    cn_buf_deinit(&t->merge_text);
     int32_t *roles[] = {&t->bos, &t->eos, &t->unk, &t->pad};
     for (size_t i = 0; i < CN_ARRAY_LEN(roles); i++)
         if (*roles[i] < 0 || (size_t)*roles[i] >= t->v.n) *roles[i] = -1;

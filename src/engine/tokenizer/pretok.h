@@ -51,6 +51,8 @@ cn_status pretok_add_regex(pretok *p, cn_str pattern, pre_behaviour behaviour, b
                            cn_err *err);
 /* The stages behind a GGUF tokenizer.ggml.pre; CN_E_UNSUPPORTED names an unknown one. */
 cn_status pretok_by_name(pretok *p, cn_str name, cn_err *err);
+/* The name it was asked for by, or what its only stage is called. */
+const char *pretok_name(const pretok *p);
 void pretok_deinit(pretok *p);
 
 typedef cn_status pretok_fn(void *ctx, cn_str word);

@@ -111,3 +111,23 @@ cn_status pretok_by_name(pretok *p, cn_str name, cn_err *err)
     return cn_fail(err, CN_E_UNSUPPORTED, "pre-tokenizer \"%.*s\" is not known",
                    CN_STR_ARG(name));
 }
+
+const char *pretok_name(const pretok *p)
+{
+    if (p->name) return p->name;
+    if (p->n == 0) return "none";
+    switch (p->n == 1 ? p->stages[0].kind : PRE_REGEX) {
+    case PRE_GPT2:
+        return "gpt-2";
+    case PRE_LLAMA3:
+        return "llama3";
+    case PRE_QWEN2:
+        return "qwen2";
+    case PRE_BERT:
+        return "bert";
+    case PRE_WORDS_WITH_SPACE: /* which changes nothing */
+        return "none";
+    default:
+        return "other";
+    }
+}

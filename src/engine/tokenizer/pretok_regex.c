@@ -5,7 +5,7 @@
 #include "mem.h"
 #include "pretok.h"
 
-enum { MAX_PATTERN = 16384, MATCH_LIMIT = 50 * 1000 * 1000, HEAP_LIMIT_KIB = 512 * 1024 };
+enum { MAX_PATTERN = 16384, MATCH_LIMIT = 10 * 1000 * 1000, HEAP_LIMIT_KIB = 512 * 1024 };
 
 typedef struct pre_regex {
     pcre2_code *code;

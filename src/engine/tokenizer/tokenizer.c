@@ -105,6 +105,11 @@ const char *cn_tokenizer_kind(const cn_tokenizer *t)
     return t->kind;
 }
 
+const char *cn_tokenizer_pre(const cn_tokenizer *t)
+{
+    return pretok_name(&t->pre);
+}
+
 const char *cn_tokenizer_chat_template(const cn_tokenizer *t, const char *name)
 {
     for (size_t i = t->n_templates; i-- > 0;) { /* the last one read counts most */

@@ -57,7 +57,8 @@ struct cn_tokenizer {
 
     tok_pair *pairs;
     size_t pairs_mask;
-    trie pieces; /* unigram, wordpiece */
+    cn_buf merge_text; /* while merges are read */
+    trie pieces;       /* unigram, wordpiece */
     float unk_score;
     uint32_t max_word_chars; /* wordpiece */
 

@@ -35,10 +35,10 @@ static cn_status put(vocab *v, cn_str s, uint32_t *at, uint32_t *n, cn_err *err)
         return cn_fail(err, CN_E_LIMIT, "token of %zu bytes, at most %d", s.n, VOCAB_MAX_PIECE);
     *at = (uint32_t)v->text.n;
     *n = (uint32_t)s.n;
-    cn_buf_append(&v->text, s.p, s.n);
-    cn_buf_putc(&v->text, '\0');
-    return v->text.failed ? cn_fail(err, CN_E_NOMEM, "vocabulary texts of %zu bytes", v->text.n)
-                          : CN_OK;
+    char *to = cn_buf_extend(&v->text, s.n + 1);
+    if (to && s.n) memcpy(to, s.p, s.n);
+    if (to) to[s.n] = '\0';
+    return !to ? cn_fail(err, CN_E_NOMEM, "vocabulary texts of %zu bytes", v->text.n) : CN_OK;
 }
 
 cn_status vocab_set(vocab *v, size_t id, cn_str piece, float score, tok_kind kind, cn_err *err)

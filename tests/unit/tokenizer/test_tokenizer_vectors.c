@@ -174,11 +174,12 @@ static void run_inp(const char *name)
     NEED_CASE(path, file);
     cn_tokenizer *t = open_tokenizer(path);
     cn_buf in = {0}, out = {0};
-    char *beside = cn_xmalloc(strlen(path) + 8);
-    sprintf(beside, "%s.inp", path);
-    assert_int_equal(cn_file_read(&in, beside, 1 << 20, NULL), CN_OK);
-    sprintf(beside, "%s.out", path);
-    assert_int_equal(cn_file_read(&out, beside, 1 << 20, NULL), CN_OK);
+    snprintf(file, sizeof file, "vocab/ggml-vocab-%s.gguf.inp", name);
+    NEED_CASE(in_path, file);
+    snprintf(file, sizeof file, "vocab/ggml-vocab-%s.gguf.out", name);
+    NEED_CASE(out_path, file);
+    assert_int_equal(cn_file_read(&in, in_path, 1 << 20, NULL), CN_OK);
+    assert_int_equal(cn_file_read(&out, out_path, 1 << 20, NULL), CN_OK);
     const char *line = out.p, *at = in.p;
     int passed = 0, failed = 0;
     for (const char *end; (end = strstr(at, separator.p)); at = end + separator.n) {
@@ -204,7 +205,8 @@ static void run_inp(const char *name)
     print_message("%s.inp: %d passed, %d failed\n", name, passed, failed);
     cn_buf_deinit(&in);
     cn_buf_deinit(&out);
-    cn_free(beside);
+    cn_free(in_path);
+    cn_free(out_path);
     cn_free(path);
     cn_tokenizer_free(t);
     assert_int_equal(failed, 0);
