@@ -272,6 +272,12 @@ static void other_refusals(void **state)
     put_u64(&b, 2);
     cn_buf_append(&b, "\1\2", 2);
     must_refuse(&b, CN_E_FORMAT, "a boolean of 2");
+    put_head(&b, 3, 0, 1); /* more elements than bytes */
+    put_key(&b, "k", GGUF_ARRAY);
+    put_u32(&b, GGUF_F64);
+    put_u64(&b, 3);
+    put_u64(&b, 0);
+    must_refuse(&b, CN_E_FORMAT, "3 elements of 8 bytes where 8 are left");
     put_head(&b, 3, 0, 1);
     put_u16_key(&b, "general.alignment", 32);
     must_refuse(&b, CN_E_FORMAT, "general.alignment is of kind 2, want 4");
@@ -285,6 +291,30 @@ static void other_refusals(void **state)
     put_head(&b, 3, 1, 0);
     put_row(&b, "x", 1000, 0);
     must_refuse(&b, CN_E_FORMAT, "would end at byte 4000, the file has");
+}
+
+/* A string of 16 MiB loads, one of a byte more does not, though it lies in the file. */
+static void long_strings(void **state)
+{
+    (void)state;
+    const size_t most = (size_t)16 << 20;
+    for (size_t n = most; n <= most + 1; n++) {
+        cn_buf b = {0};
+        put_head(&b, 3, 0, 1);
+        put_key(&b, "k", GGUF_STRING);
+        put_u64(&b, n);
+        memset(cn_buf_extend(&b, n), 'x', n);
+        if (n > most) {
+            must_refuse(&b, CN_E_LIMIT, "a string of 16777217 bytes, at most 16777216");
+            continue;
+        }
+        gguf *g;
+        cn_err err;
+        assert_int_equal(parse(&g, cn_buf_view(&b), &err), CN_OK);
+        assert_int_equal(gguf_string(g, "k").n, n);
+        gguf_close(g);
+        cn_buf_deinit(&b);
+    }
 }
 
 /* 65,536 tensors are found; one more is refused. */
@@ -387,6 +417,12 @@ static void parts_that_do_not_fit(void **state)
     write_part(folder, 1, 2, 1, "a");
     assert_int_equal(open_in(&g, folder, "m-00001-of-00002.gguf", &err), CN_E_FORMAT);
     assert_non_null(strstr(err.why, "tensor a occurs twice"));
+    write_part(folder, 0, 1, 7, "a"); /* the eighth of one */
+    assert_int_equal(open_in(&g, folder, "m-00001-of-00001.gguf", &err), CN_E_FORMAT);
+    assert_non_null(strstr(err.why, "part 8 of 1"));
+    write_part(folder, 0, 2000, 0, "a");
+    assert_int_equal(open_in(&g, folder, "m-00001-of-02000.gguf", &err), CN_E_FORMAT);
+    assert_non_null(strstr(err.why, "at most 1024 parts"));
     char *from = cn_path_join(folder, "m-00001-of-00002.gguf"),
          *to = cn_path_join(folder, "renamed.gguf");
     assert_int_equal(rename(from, to), 0);
@@ -426,6 +462,7 @@ int main(void)
         cmocka_unit_test(twice_the_same_name),
         cmocka_unit_test(names_must_be_printable),
         cmocka_unit_test(other_refusals),
+        cmocka_unit_test(long_strings),
         cmocka_unit_test(as_many_as_may_be),
         cmocka_unit_test(parts_join),
         cmocka_unit_test(parts_that_do_not_fit),

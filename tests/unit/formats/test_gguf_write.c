@@ -242,6 +242,20 @@ static void refusals(void **state)
     gguf_writer_free(w);
     assert_int_equal(files_in(folder), 0);
 
+    w = writer_at(path); /* too late for keys and tensors */
+    announce(w, "x", CN_F32, 1, (uint64_t[]){1});
+    assert_int_equal(gguf_write_data(w, "1234", 4, &err), CN_OK);
+    assert_int_equal(gguf_put_tensor(w, "y", CN_F32, 1, (uint64_t[]){4}, &err), CN_E_ARG);
+    gguf_put_uint(w, "late", 1);
+    assert_int_equal(gguf_writer_finish(w, &err), CN_E_ARG);
+    assert_non_null(strstr(err.why, "key late comes after the first data"));
+    gguf_writer_free(w);
+
+    w = writer_at(folder); /* a folder cannot be replaced by a file */
+    assert_int_equal(gguf_writer_finish(w, &err), CN_E_DISK);
+    gguf_writer_free(w);
+    assert_int_equal(files_in(folder), 0);
+
     char *nowhere = cn_path_join(folder, "no/such/folder/x.gguf");
     assert_int_equal(gguf_writer_new(&w, nowhere, &err), CN_E_NOT_FOUND);
     assert_null(w);

@@ -225,6 +225,41 @@ static void refusals_by_name(void **state)
     }
 }
 
+static void refuse_text(cn_buf *json, const char *why)
+{
+    peft_config *c;
+    cn_err err = {0};
+    assert_int_equal(peft_parse(&c, cn_buf_view(json), &err), CN_E_LIMIT);
+    if (!strstr(err.why, why)) fail_msg("want \"%s\", got %s", why, err.why);
+    cn_buf_deinit(json);
+}
+
+static void written_limits(void **state)
+{
+    (void)state;
+    cn_buf b = {0};
+    cn_buf_lit(&b, LORA "\"target_modules\":\"");
+    for (int i = 0; i < 4097; i++)
+        cn_buf_putc(&b, 'a');
+    cn_buf_lit(&b, "\"}");
+    refuse_text(&b, "4097 bytes, at most 4096");
+    cn_buf_lit(&b, LORA "\"target_modules\":[\"a\"");
+    for (int i = 0; i < 65536; i++)
+        cn_buf_lit(&b, ",\"a\"");
+    cn_buf_lit(&b, "]}");
+    refuse_text(&b, "65537 modules, at most 65536");
+    cn_buf_lit(&b, LORA "\"rank_pattern\":{\"a\":1");
+    for (int i = 0; i < 4096; i++)
+        cn_buf_printf(&b, ",\"a%d\":1", i);
+    cn_buf_lit(&b, "}}");
+    refuse_text(&b, "4097 entries, at most 4096");
+    cn_buf_lit(&b, LORA "\"alpha_pattern\":{\"a\":1");
+    for (int i = 0; i < 129; i++)
+        cn_buf_printf(&b, ",\"a[%d]\":1", i);
+    cn_buf_lit(&b, "}}");
+    refuse_text(&b, "alpha_pattern holds over 128 regular expressions");
+}
+
 /* An expression that would run for ages ends early, and then does not match. */
 static void catastrophic_expressions(void **state)
 {
@@ -314,6 +349,7 @@ int main(void)
         cmocka_unit_test(keys_with_and_without_operators),
         cmocka_unit_test(other_fields),
         cmocka_unit_test(refusals_by_name),
+        cmocka_unit_test(written_limits),
         cmocka_unit_test(catastrophic_expressions),
         cmocka_unit_test(folders),
         cmocka_unit_test(shared_configurations),

@@ -259,6 +259,20 @@ static void shards(void **state)
     remove_folder(folder);
 }
 
+static void too_many_shards(void **state)
+{
+    (void)state;
+    cn_buf map = {0};
+    char *folder = scratch_folder();
+    cn_buf_lit(&map, "{\"weight_map\":{\"t\":\"s\"");
+    for (int i = 0; i < 1024; i++)
+        cn_buf_printf(&map, ",\"t%d\":\"s%d\"", i, i);
+    cn_buf_lit(&map, "}}");
+    open_index(folder, map.p, CN_E_LIMIT, "1025 shards, at most 1024");
+    cn_buf_deinit(&map);
+    remove_folder(folder);
+}
+
 static void names_may_not_leave_the_folder(void **state)
 {
     (void)state;
@@ -325,6 +339,7 @@ int main(void)
         cmocka_unit_test(round_trip),
         cmocka_unit_test(what_cannot_be_written),
         cmocka_unit_test(shards),
+        cmocka_unit_test(too_many_shards),
         cmocka_unit_test(names_may_not_leave_the_folder),
         cmocka_unit_test(folders_without_weights),
         cmocka_unit_test(as_many_as_may_be),

@@ -159,6 +159,51 @@ static void refusals(void **state)
     must_refuse(&b, CN_E_FORMAT, "2 pieces of the kind unknown");
 }
 
+static void more_refusals(void **state)
+{
+    (void)state;
+    cn_buf b = small_model();
+    put_varint(&b, 9 << 3); /* a number of eleven bytes */
+    cn_buf_lit(&b, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+    must_refuse(&b, CN_E_FORMAT, "the file is no protobuf");
+    b = small_model();
+    put_varint(&b, 9 << 3 | 3); /* a group */
+    must_refuse(&b, CN_E_FORMAT, "the file is no protobuf");
+    b = small_model();
+    put_varint(&b, 0); /* field 0 */
+    put_varint(&b, 1);
+    must_refuse(&b, CN_E_FORMAT, "the file is no protobuf");
+    b = small_model();
+    put_bytes(&b, 2, CN_STR("\x18")); /* a trainer_spec that is cut */
+    must_refuse(&b, CN_E_FORMAT, "trainer_spec is no protobuf");
+    b = small_model();
+    put_bytes(&b, 3, CN_STR("\x12\x05"));
+    must_refuse(&b, CN_E_FORMAT, "normalizer_spec is no protobuf");
+    b = (cn_buf){0};
+    for (int i = 0; i < (1 << 20) + 1; i++)
+        cn_buf_append(&b, "\x0a\x00", 2); /* an empty piece */
+    must_refuse(&b, CN_E_LIMIT, "1048577 pieces, at most 1048576");
+}
+
+/* Fields that the schema has not, or not here, are passed over. */
+static void unknown_fields(void **state)
+{
+    (void)state;
+    cn_buf b = small_model();
+    spm_model m;
+    cn_err err = {0};
+    put_varint(&b, 200 << 3 | 1);
+    cn_buf_append(&b, "12345678", 8);
+    put_varint(&b, 201 << 3 | 5);
+    cn_buf_append(&b, "1234", 4);
+    put_bytes(&b, 4, CN_STR("self test"));
+    put_bytes(&b, 5, CN_STR(""));
+    assert_int_equal(spm_parse(&m, cn_buf_view(&b), &err), CN_OK);
+    assert_int_equal(m.n, 5);
+    spm_deinit(&m);
+    cn_buf_deinit(&b);
+}
+
 static void every_prefix_stays_inside(void **state)
 {
     (void)state;
@@ -216,8 +261,9 @@ static void same_as_gguf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_model), cmocka_unit_test(defaults_and_other_names),
-        cmocka_unit_test(refusals),      cmocka_unit_test(every_prefix_stays_inside),
+        cmocka_unit_test(reads_a_model),  cmocka_unit_test(defaults_and_other_names),
+        cmocka_unit_test(refusals),       cmocka_unit_test(more_refusals),
+        cmocka_unit_test(unknown_fields), cmocka_unit_test(every_prefix_stays_inside),
         cmocka_unit_test(same_as_gguf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
