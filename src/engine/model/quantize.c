@@ -71,6 +71,12 @@ static void write_row(job *j, uint64_t r, const float *x)
         quant_row_from_f32(j->to, x, n, out);
 }
 
+/* What has the type already loses nothing. */
+static bool is_copy(const job *j)
+{
+    return j->t.as_is && j->to == j->t.type;
+}
+
 static void work(void *job_, unsigned index, unsigned n_threads)
 {
     job *j = job_;
@@ -87,8 +93,8 @@ static void work(void *job_, unsigned index, unsigned n_threads)
         quantize_source_row(j->source, &j->t, j->row0 + r, was);
         if (j->write) write_row(j, r, was);
         if (!j->measure) continue;
-        if (j->to != j->t.type) quant_row_to_f32(&m, r, is);
-        compare(&j->tallies[index], was, j->to != j->t.type ? is : was, (size_t)j->t.n_cols);
+        if (!is_copy(j)) quant_row_to_f32(&m, r, is);
+        compare(&j->tallies[index], was, is_copy(j) ? was : is, (size_t)j->t.n_cols);
     }
 }
 
@@ -110,7 +116,6 @@ static cn_status grow(room *r, size_t n, size_t size, const char *what, cn_err *
     return r->p ? CN_OK : cn_fail(err, CN_E_NOMEM, "%zu %s of %zu bytes", n, what, size);
 }
 
-/* What has the type already loses nothing. */
 static cn_status copy_tensor(job *j, cn_err *err)
 {
     j->row0 = 0;
@@ -176,7 +181,7 @@ static cn_status write_tensor(job *j, size_t i, char name[256], cn_quantized_ten
     j->to = j->types[i];
     j->row_bytes = cn_dtype_row_bytes(j->to, j->t.n_cols);
     memset(j->tallies, 0, j->n_threads * sizeof *j->tallies);
-    cn_status st = j->to == j->t.type   ? copy_tensor(j, err)
+    cn_status st = is_copy(j)           ? copy_tensor(j, err)
                    : j->to == CN_NF4_DQ ? write_whole(j, err)
                                         : write_slabs(j, err);
     snprintf(name, 256, "%.*s", (int)j->t.name.n, j->t.name.p);
@@ -244,11 +249,12 @@ static cn_status prepare_threads(job *j, unsigned n_threads, cn_err *err)
                          j->n_threads);
 }
 
-static void put_metadata(job *j, const quant_mix *mix)
+static cn_status put_metadata(job *j, const quant_mix *mix, cn_err *err)
 {
-    quantize_source_put_metadata(j->source, j->out);
+    cn_status st = quantize_source_put_metadata(j->source, j->out, err);
     gguf_put_uint(j->out, "general.file_type", mix->file_type);
     gguf_put_uint(j->out, "general.quantization_version", 2);
+    return st;
 }
 
 static cn_status unknown_type(const char *type, cn_err *err)
@@ -282,8 +288,8 @@ cn_status cn_quantize(const char *in, const char *out, const char *type,
     }
     st = gguf_writer_new(&j.out, out, err);
     if (st) goto done;
-    put_metadata(&j, mix);
-    st = plan(&j, mix, err);
+    st = put_metadata(&j, mix, err);
+    if (!st) st = plan(&j, mix, err);
     if (!st) st = prepare_threads(&j, o->n_threads, err);
     if (!st) st = write_tensors(&j, o, err);
     if (!st) st = gguf_writer_finish(j.out, err);

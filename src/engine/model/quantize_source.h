@@ -15,6 +15,8 @@ typedef struct source_tensor {
     uint64_t n_rows, n_cols;
     const void *data;
     size_t size;
+    bool as_is;                  /* `data` are the bytes of such a GGUF tensor */
+    const struct weight *weight; /* of a folder */
 } source_tensor;
 
 cn_status quantize_source_open(quantize_source **out, const char *path, cn_err *err);
@@ -24,10 +26,10 @@ source_tensor quantize_source_at(const quantize_source *s, size_t i);
 /* True when `path` is one of the files that are read. */
 bool quantize_source_reads(const quantize_source *s, const char *path);
 
-/* Rows [row, row + 1) as f32. */
+/* One row as f32. */
 void quantize_source_row(const quantize_source *s, const source_tensor *t, uint64_t row,
                          float *out);
-void quantize_source_put_metadata(const quantize_source *s, gguf_writer *w);
+cn_status quantize_source_put_metadata(const quantize_source *s, gguf_writer *w, cn_err *err);
 
 /* What the mixes ask for. */
 uint32_t quantize_source_layers(const quantize_source *s);
