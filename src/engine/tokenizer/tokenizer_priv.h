@@ -134,7 +134,6 @@ cn_status tok_push_unknown(tok_scratch *s, cn_str text);
 
 /* The byte that a letter of the byte alphabet stands for, -1 for other characters. */
 int byte_of_letter(uint32_t c);
-size_t letter_of_byte(uint8_t b, char out[2]);
 /* The bytes that `piece` stands for; false when it holds another character than letters. */
 bool bytes_of_letters(cn_buf *out, cn_str piece);
 
