@@ -134,11 +134,11 @@ static void report(const bench_settings *s, const cli_model *m, samples *x)
     fact_text(&f, "weights", "%s", info->weights);
     fact_count(&f, "parameters", info->n_params);
     fact_bytes(&f, "weight_bytes", info->weight_bytes);
-    fact_num(&f, "load_seconds", m->load_seconds, "s");
+    fact_num(&f, "load_seconds", m->load_seconds, "");
     fact_uint(&f, "prompt_tokens", (uint64_t)s->prompt);
-    fact_num(&f, "prompt_tokens_per_second", median(x->prompt, x->n), "tokens/s");
+    fact_num(&f, "prompt_tokens_per_second", median(x->prompt, x->n), "");
     fact_uint(&f, "generate_tokens", (uint64_t)s->generate);
-    fact_num(&f, "generate_tokens_per_second", median(x->generate, x->n), "tokens/s");
+    fact_num(&f, "generate_tokens_per_second", median(x->generate, x->n), "");
     fact_uint(&f, "repetitions", x->n);
     fact_bytes(&f, "peak_memory", peak_memory());
     facts_end(&f);

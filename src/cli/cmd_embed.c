@@ -7,7 +7,7 @@
 #include "interrupt.h"
 #include "jsonl.h"
 #include "mem.h"
-#include "request.h"
+#include "model.h"
 #include "verbs.h"
 
 typedef struct embed_settings {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "compiler.h"
 #include "input.h"
 #include "interrupt.h"
@@ -47,103 +48,15 @@ typedef struct generate_job {
     cli_contract contract;
 } generate_job;
 
-/* What comes out of one generation. */
-typedef struct answer {
-    cn_buf text;
-    cn_tokens ids;
-    json_out logprobs; /* array, when asked for */
-    bool want_logprobs, failed;
-} answer;
-
-static void note_logprobs(answer *a, const cn_generated_token *t)
-{
-    json_out *j = &a->logprobs;
-    json_open(j, '{');
-    json_key(j, "id");
-    json_int(j, t->id);
-    json_key(j, "text");
-    json_text(j, (cn_str){t->text, t->n});
-    json_key(j, "logprob");
-    json_float(j, t->logprob);
-    json_key(j, "top");
-    json_open(j, '[');
-    for (size_t i = 0; i < t->n_top; i++) {
-        json_open(j, '[');
-        json_int(j, t->top[i].id);
-        json_float(j, t->top[i].logprob);
-        json_close(j, ']');
-    }
-    json_close(j, ']');
-    json_close(j, '}');
-}
-
-static bool on_token(void *user, const cn_generated_token *t)
-{
-    answer *a = user;
-    cn_buf_append(&a->text, t->text, t->n);
-    if (t->id < 0) return true;
-    if (a->want_logprobs) note_logprobs(a, t);
-    a->failed = a->text.failed || cn_tokens_push(&a->ids, t->id, NULL);
-    return !a->failed;
-}
-
-static void answer_deinit(answer *a)
-{
-    cn_buf_deinit(&a->text);
-    cn_tokens_free(&a->ids);
-    cn_buf_deinit(&a->logprobs.b);
-}
-
-static double rate(size_t n, double seconds)
-{
-    return seconds > 0 ? (double)n / seconds : 0;
-}
-
-static void write_answer(json_out *j, const answer *a, const cn_generated *g)
-{
-    static const char *const reasons[] = {"stop", "length", "cancelled"};
-    json_open(j, '{');
-    json_key(j, "text");
-    json_text(j, cn_buf_view(&a->text));
-    json_put_ids(j, "ids", a->ids.ids, a->ids.n);
-    json_put_text(j, "finish_reason", reasons[g->finish]);
-    if (a->want_logprobs) {
-        json_key(j, "logprobs");
-        json_open(j, '[');
-        json_raw(j, cn_buf_view(&a->logprobs.b));
-        json_close(j, ']');
-    }
-    json_key(j, "usage");
-    json_open(j, '{');
-    json_put_uint(j, "prompt_tokens", g->n_prompt);
-    json_put_uint(j, "cached_tokens", g->n_cached);
-    json_put_uint(j, "completion_tokens", g->n_tokens);
-    json_put_uint(j, "total_tokens", g->n_prompt + g->n_tokens);
-    json_close(j, '}');
-    json_key(j, "timings");
-    json_open(j, '{');
-    json_put_num(j, "prompt_seconds", g->prompt_seconds);
-    json_put_num(j, "prompt_tokens_per_second",
-                 rate(g->n_prompt - g->n_cached, g->prompt_seconds));
-    json_put_num(j, "generate_seconds", g->generate_seconds);
-    json_put_num(j, "generate_tokens_per_second", rate(g->n_tokens, g->generate_seconds));
-    json_close(j, '}');
-    json_close(j, '}');
-}
-
 /* Generates for `prompt`; the session forgets what it held unless it may be used again. */
-static cn_status complete(generate_job *job, cli_request *r, const cn_tokens *prompt, answer *a,
-                          cn_generated *g, cn_err *err)
+static cn_status complete(generate_job *job, cli_request *r, const cn_tokens *prompt,
+                          cli_answer *a, cn_err *err)
 {
     if (!job->s->reuse) cn_session_truncate(job->session, 0);
-    r->o.on_token = on_token;
-    r->o.user = a;
-    a->want_logprobs = r->o.logprobs;
-    cn_status st = cn_generate(job->session, prompt->ids, prompt->n, &r->o, g, err);
-    if (!st && a->failed) st = cn_fail(err, CN_E_NOMEM, "an answer of %zu tokens", a->ids.n);
-    if (!st && g->finish == CN_FINISH_CANCELLED)
+    cn_status st = cli_answer_generate(a, job->session, prompt, r, err);
+    if (!st && a->how.finish == CN_FINISH_CANCELLED)
         st = cn_fail(err, CN_E_CANCELLED, "interrupted");
-    if (!st) st = cli_contract_check(&job->contract, cn_buf_view(&a->text), g->finish, err);
+    if (!st) st = cli_contract_check(&job->contract, cn_buf_view(&a->text), a->how.finish, err);
     return st;
 }
 
@@ -215,16 +128,15 @@ static cn_status on_line(void *user, const cn_json *line, json_out *out, cn_err 
     generate_job *job = user;
     cli_request r = {0};
     cn_tokens prompt = {0};
-    answer a = {0};
-    cn_generated g = {0};
+    cli_answer a = {0};
     cn_status st = cli_fields_known(line, known, err);
     if (!st) st = line_prompt(job, line, &prompt, err);
     if (!st)
         st = cli_request_init(&r, &job->s->sampling, line, &job->contract, job->model.tokenizer,
                               err);
-    if (!st) st = complete(job, &r, &prompt, &a, &g, err);
-    if (!st) write_answer(out, &a, &g);
-    answer_deinit(&a);
+    if (!st) st = complete(job, &r, &prompt, &a, err);
+    if (!st) cli_answer_json(&a, out);
+    cli_answer_deinit(&a);
     cli_request_deinit(&r);
     cn_tokens_free(&prompt);
     return st;
@@ -235,23 +147,22 @@ static cn_status once(generate_job *job, cn_err *err)
     cn_buf text = {0};
     cli_request r = {0};
     cn_tokens prompt = {0};
-    answer a = {0};
-    cn_generated g = {0};
+    cli_answer a = {0};
     json_out out = {0};
     cn_status st = cli_input(&text, &job->s->common, 1, err);
     if (!st) st = cli_prompt_text(&job->model, cn_buf_view(&text), &prompt, err);
     if (!st)
         st = cli_request_init(&r, &job->s->sampling, NULL, &job->contract, job->model.tokenizer,
                               err);
-    if (!st) st = complete(job, &r, &prompt, &a, &g, err);
+    if (!st) st = complete(job, &r, &prompt, &a, err);
     if (!st && job->s->common.json) {
-        write_answer(&out, &a, &g);
+        cli_answer_json(&a, &out);
         json_print(&out);
     } else if (!st) {
         fwrite(a.text.p ? a.text.p : "", 1, a.text.n, stdout);
         putchar('\n');
     }
-    answer_deinit(&a);
+    cli_answer_deinit(&a);
     cli_request_deinit(&r);
     cn_tokens_free(&prompt);
     cn_buf_deinit(&text);

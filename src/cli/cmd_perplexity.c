@@ -13,7 +13,6 @@
 #include "mem.h"
 #include "model.h"
 #include "progress.h"
-#include "request.h"
 #include "scoring.h"
 #include "verbs.h"
 

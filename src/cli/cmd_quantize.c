@@ -135,7 +135,9 @@ static void report(const quantize_job *job, const char *out, const char *type, d
 static cn_status run(const void *settings, cn_err *err)
 {
     const quantize_settings *s = settings;
-    const char *out = s->common.words[1], *type = s->type ? s->type : "Q4_K_M";
+    const char *out = s->common.words[1], *type = s->type;
+    if (s->common.n_words > 2) type = s->common.words[2];
+    if (!type) type = "Q4_K_M";
     quantize_job job = {.verbose = s->verbose && !s->common.json, .json = s->common.json};
     cli_place place;
     uint64_t start = cn_now_ns();
@@ -162,14 +164,14 @@ static cn_status run(const void *settings, cn_err *err)
 
 const cli_verb verb_quantize = {
     .name = "quantize",
-    .words = "MODEL OUT.gguf",
+    .words = "MODEL OUT.gguf [TYPE]",
     .summary = "Write a model in a smaller type.",
     .details = "MODEL may be a GGUF file or a Hugging Face folder. The output appears when it "
                "is complete.",
     .options = options,
     .n_options = CN_ARRAY_LEN(options),
     .min_words = 2,
-    .max_words = 2,
+    .max_words = 3,
     .settings_size = sizeof(quantize_settings),
     .run = run,
 };

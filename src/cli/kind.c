@@ -115,7 +115,8 @@ static file_verdict head_kind(const char *path, const char *p, size_t n)
             return magics[i].verdict;
     if (is_safetensors(p, n)) return (file_verdict){KIND_SAFETENSORS, "safetensors file", NULL};
     size_t blank = strspn(p, " \t\r\n");
-    if (p[blank] == '{' || p[blank] == '[') return json_kind(path);
+    bool jinja = p[blank] == '{' && (p[blank + 1] == '%' || p[blank + 1] == '{');
+    if (!jinja && (p[blank] == '{' || p[blank] == '[')) return json_kind(path);
     if (n > 3 && p[0] == '\n' && p[1] > 0 && p[1] < ' ' && p[2] == '\n')
         return (file_verdict){KIND_TOKENIZER, "SentencePiece model", NULL};
     if (is_text(p, n)) {

@@ -106,4 +106,10 @@ cn_status cli_render(const cn_template *tmpl, const cn_tokenizer *t, const cn_js
 cn_status cli_encode_rendered(const cn_tokenizer *t, const cn_rendered *r, cn_tokens *out,
                               cn_err *err);
 
+/* The prompt as ids: text with the model's beginning, ids as they are, messages by the
+ * template. */
+cn_status cli_prompt_text(const cli_model *m, cn_str text, cn_tokens *out, cn_err *err);
+cn_status cli_prompt_messages(const cli_model *m, const cn_json *variables, cn_tokens *out,
+                              cn_err *err);
+
 #endif

@@ -224,26 +224,3 @@ void cli_request_deinit(cli_request *r)
     cn_free(r->bias);
     r->bias = NULL;
 }
-
-cn_status cli_prompt_text(const cli_model *m, cn_str text, cn_tokens *out, cn_err *err)
-{
-    if (!m->tokenizer) {
-        cn_status st = cn_fail(err, CN_E_UNSUPPORTED, "the model's files hold no tokenizer");
-        return cn_next(err, st, "give \"ids\" in place of text");
-    }
-    return cn_encode(m->tokenizer, text.p ? text.p : "", text.n, CN_ADD_SPECIAL, out, err);
-}
-
-cn_status cli_prompt_messages(const cli_model *m, const cn_json *variables, cn_tokens *out,
-                              cn_err *err)
-{
-    cn_rendered text = {0};
-    if (!m->tmpl || !m->tokenizer) {
-        cn_status st = cn_fail(err, CN_E_UNSUPPORTED, "the model has no chat template");
-        return cn_next(err, st, "give one with --template FILE, or a plain prompt");
-    }
-    cn_status st = cli_render(m->tmpl, m->tokenizer, variables, -1, &text, err);
-    if (!st) st = cli_encode_rendered(m->tokenizer, &text, out, err);
-    cn_rendered_free(&text);
-    return st;
-}

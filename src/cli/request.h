@@ -110,10 +110,4 @@ cn_status cli_request_init(cli_request *r, const cli_sampling *s, const cn_json 
                            cli_contract *contract, const cn_tokenizer *t, cn_err *err);
 void cli_request_deinit(cli_request *r);
 
-/* The prompt as ids: text with the model's beginning, ids as they are, messages by the
- * template. */
-cn_status cli_prompt_text(const cli_model *m, cn_str text, cn_tokens *out, cn_err *err);
-cn_status cli_prompt_messages(const cli_model *m, const cn_json *variables, cn_tokens *out,
-                              cn_err *err);
-
 #endif
