@@ -44,9 +44,12 @@ CN_MUST_USE CN_API cn_status cn_encode(const cn_tokenizer *t, const char *text, 
                                        unsigned flags, cn_tokens *out, cn_err *err);
 
 /** The same for text of mixed origin: `trusted[i]` is non-zero where byte i was written by a
- * template. Only control tokens whose bytes are all trusted are recognised; everything else is
- * ordinary text, and words still merge across borders of origin.  `trusted` NULL: nothing is.
- */
+ * template. Only control tokens whose bytes are all trusted are recognised, whether or not
+ * `flags` has CN_PARSE_SPECIAL; everything else is ordinary text, and words still merge across
+ * borders of origin. `trusted` NULL: as cn_encode.
+ * Some tokenizer.json files declare control tokens as "normalized", so that the reference finds
+ * them only where the normalised text holds them (Llama 2: at the beginning). cn_encode does as
+ * the reference; here they count wherever a template wrote them. */
 CN_MUST_USE CN_API cn_status cn_encode_marked(const cn_tokenizer *t, const char *text, size_t n,
                                               const uint8_t *trusted, unsigned flags,
                                               cn_tokens *out, cn_err *err);
@@ -71,7 +74,8 @@ CN_MUST_USE CN_API cn_status cn_decoder_next(cn_decoder *d, int32_t id, const ch
  * decoder. */
 CN_API void cn_decoder_end(cn_decoder *d, const char **text, size_t *n);
 
-/** All ids at once, as an owned NUL-terminated string of *n bytes (free with cn_text_free). */
+/** All ids at once, as an owned NUL-terminated string of *n bytes (free with cn_text_free): the
+ * exact bytes, also those that are not UTF-8 (the decoder above shows U+FFFD for each). */
 CN_MUST_USE CN_API cn_status cn_decode(const cn_tokenizer *t, const int32_t *ids, size_t n_ids,
                                        unsigned flags, char **text, size_t *n, cn_err *err);
 CN_API void cn_text_free(char *text);
@@ -84,7 +88,9 @@ CN_API int32_t cn_token_unk(const cn_tokenizer *t);
 CN_API int32_t cn_token_pad(const cn_tokenizer *t);
 /** True for every token after which a model has finished (eos, end of turn, end of message). */
 CN_API bool cn_token_is_end(const cn_tokenizer *t, int32_t id);
-/** True for control tokens: they never stand for text that a user may see or write. */
+/** True for control tokens: they never stand for text that a user may see or write. The unknown
+ * token is one of them, and the only one that encoding may give for ordinary text (where the
+ * vocabulary cannot write it); so are unused places of the vocabulary. */
 CN_API bool cn_token_is_control(const cn_tokenizer *t, int32_t id);
 /** The token as the vocabulary writes it ("▁the", "Ġthe", "<0x0A>"); borrowed; NULL outside. */
 CN_API const char *cn_token_piece(const cn_tokenizer *t, int32_t id, size_t *n);

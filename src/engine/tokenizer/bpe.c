@@ -112,7 +112,7 @@ static size_t first_symbols(tok_scratch *s, cn_str word)
         if (t->byte_level) {
             len = 1;
             y->id = t->byte_id[(uint8_t)word.p[i]];
-            if (y->id < 0 && t->unk < 0) continue; /* no way to write it, as the reference */
+            if (y->id < 0 && t->unk_given < 0) continue; /* no way to write it, as the reference */
         } else {
             uc_next(word.p + i, word.n - i, &len);
             y->id = vocab_find(&t->v, (cn_str){word.p + i, len});

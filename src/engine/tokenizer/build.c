@@ -10,7 +10,7 @@ enum { MAX_ADDED_TEXT = 1024 };
 cn_tokenizer *tok_new(void)
 {
     cn_tokenizer *t = cn_xcalloc(1, sizeof *t);
-    t->bos = t->eos = t->unk = t->pad = -1;
+    t->bos = t->eos = t->unk = t->pad = t->unk_given = -1;
     t->max_word_chars = 100;
     t->kind = "bpe";
     for (int i = 0; i < 256; i++)
@@ -334,6 +334,26 @@ static cn_status index_added(cn_tokenizer *t, cn_err *err)
     return st;
 }
 
+/* Kinds became known after the tables were made (a list beside the file, a name that tells):
+ * ordinary text must not reach what is a control token now. */
+static cn_status seal(cn_tokenizer *t, cn_err *err)
+{
+    for (size_t i = 0; t->pairs && i <= t->pairs_mask; i++) {
+        tok_pair *p = &t->pairs[i];
+        if (p->left == UINT32_MAX || vocab_is_mergeable(&t->v, p->id)) continue;
+        p->rank = UINT32_MAX; /* never merges; the place stays, others lie behind it */
+    }
+    for (size_t i = 0; i < t->pieces.n_nodes; i++) {
+        int32_t id = t->pieces.value[i];
+        if (id >= 0 && !vocab_is_mergeable(&t->v, (size_t)id)) t->pieces.value[i] = -1;
+    }
+    for (size_t i = 0; i < 256; i++) {
+        int32_t id = t->byte_id[i];
+        if (id >= 0 && vocab_is_control(&t->v, (size_t)id)) t->byte_id[i] = -1;
+    }
+    return vocab_index(&t->v, err);
+}
+
 cn_status tok_finish(cn_tokenizer *t, cn_err *err)
 {
     cn_status st = CN_OK;
@@ -341,8 +361,10 @@ cn_status tok_finish(cn_tokenizer *t, cn_err *err)
     int32_t *roles[] = {&t->bos, &t->eos, &t->unk, &t->pad};
     for (size_t i = 0; i < CN_ARRAY_LEN(roles); i++)
         if (*roles[i] < 0 || (size_t)*roles[i] >= t->v.n) *roles[i] = -1;
-    if (t->unk >= 0) t->v.tokens[t->unk].kind = TOK_UNKNOWN;
-    st = index_added(t, err);
+    if (t->unk >= 0) vocab_set_kind(&t->v, (size_t)t->unk, TOK_UNKNOWN);
+    t->unk_given = t->unk == t->eos || t->unk == t->bos ? -1 : t->unk;
+    if (!t->v.is_indexed) st = seal(t, err);
+    if (!st) st = index_added(t, err);
     for (size_t id = 0; id < t->v.n; id++)
         if (vocab_is_control(&t->v, id) && tok_is_end_name(vocab_piece(&t->v, id)))
             t->v.tokens[id].is_end = true;

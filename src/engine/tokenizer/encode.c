@@ -45,8 +45,8 @@ cn_status tok_push_unknown(tok_scratch *s, cn_str text)
     cn_status st = CN_OK;
     for (size_t i = 0; i < text.n && as_bytes && !st; i++)
         st = cn_tokens_push(s->out, t->byte_id[(uint8_t)text.p[i]], s->err);
-    if (as_bytes || t->unk < 0) return st;
-    return cn_tokens_push(s->out, t->unk, s->err);
+    if (as_bytes || t->unk_given < 0) return st;
+    return cn_tokens_push(s->out, t->unk_given, s->err);
 }
 
 static cn_status encode_word(void *ctx, cn_str word)
@@ -67,15 +67,15 @@ typedef struct search {
     const cn_tokenizer *t;
     const trie *trie;
     cn_str text;
-    bool control;           /* all of them */
-    const uint8_t *trusted; /* those whose bytes are all marked; NULL: none */
+    const uint8_t *trusted; /* those whose bytes are all marked, whatever the flags say */
+    bool control;           /* without marks: all or none */
     bool is_normalized;     /* the text */
 } search;
 
 static bool is_trusted(const search *q, size_t from, size_t to)
 {
-    if (q->control) return true;
-    return q->trusted && !memchr(q->trusted + from, 0, to - from);
+    if (q->trusted) return !memchr(q->trusted + from, 0, to - from);
+    return q->control;
 }
 
 /* The character that ends at `at`. */
@@ -174,7 +174,7 @@ static cn_status encode_plain(tok_scratch *s, const search *q, cn_str text, bool
     text = norm_run(&t->norm, text, is_first, &s->text, &s->swap);
     if (s->text.failed || s->swap.failed)
         return cn_fail(s->err, CN_E_NOMEM, "normalising a text");
-    search again = {t, &t->added_normalized, text, q->control && !q->trusted, NULL, true};
+    search again = {t, &t->added_normalized, text, NULL, q->control && !q->trusted, true};
     return split_at_added(s, &again, is_first, encode_normalized);
 }
 
@@ -192,7 +192,7 @@ cn_status cn_encode_marked(const cn_tokenizer *t, const char *text, size_t n,
     if (n > MAX_TEXT)
         return cn_fail(err, CN_E_LIMIT, "text of %zu bytes, at most %zu", n, MAX_TEXT);
     tok_scratch s = {.t = t, .out = out, .err = err};
-    search q = {t, &t->added_raw, {n ? text : "", n}, flags & CN_PARSE_SPECIAL, trusted, false};
+    search q = {t, &t->added_raw, {n ? text : "", n}, trusted, flags & CN_PARSE_SPECIAL, false};
     cn_status st = CN_OK;
     if (flags & CN_ADD_SPECIAL) st = push_all(out, t->prefix, t->n_prefix, err);
     if (!st) st = split_at_added(&s, &q, true, encode_plain);

@@ -246,8 +246,8 @@ static cn_status from_vocab_txt(cn_tokenizer *t, const cn_json *config, const ch
     t->strip_first_space = true;
     if (!st) st = read_beside(&text, folder, "vocab.txt", MAX_MODEL, err);
     if (!st) st = read_vocab_txt(t, cn_buf_view(&text), err);
-    if (!st) st = tok_finish_vocab(t, err);
     if (!st) st = tok_add_added_from_kinds(t, err);
+    if (!st) st = tok_finish_vocab(t, err);
     if (!st) t->unk = vocab_find_piece(&t->v, CN_STR("[UNK]"));
     if (!st) t->bos = vocab_find_piece(&t->v, CN_STR("[CLS]"));
     if (!st) t->eos = vocab_find_piece(&t->v, CN_STR("[SEP]"));

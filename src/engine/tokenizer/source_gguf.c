@@ -96,10 +96,21 @@ static cn_status read_spm(cn_tokenizer *t, const gguf *g, cn_err *err)
     norm_step prefix = {.kind = NORM_PREPEND, .to = CN_STR(" ")};
     if (!st && space) st = norm_add(&t->norm, prefix, err);
     if (!st) st = read_tokens(t, g, err);
-    if (!st) st = tok_finish_vocab(t, err);
     if (!st) st = tok_add_added_from_kinds(t, err);
+    if (!st) st = tok_finish_vocab(t, err);
     mend_phi3(t, g);
     return st;
+}
+
+/* Their tokenizer.json says ignore_merges (and their texts begin with a BOS); GGUF says the
+ * pre-tokenizer only. */
+static bool takes_whole_words(const char *pre)
+{
+    static const char *const names[] = {"llama3",  "llama-v3", "llama-bpe",
+                                        "falcon3", "pixtral",  "tekken"};
+    for (size_t i = 0; pre && i < CN_ARRAY_LEN(names); i++)
+        if (!strcmp(pre, names[i])) return true;
+    return false;
 }
 
 static cn_status read_bpe(cn_tokenizer *t, const gguf *g, cn_err *err)
@@ -111,10 +122,10 @@ static cn_status read_bpe(cn_tokenizer *t, const gguf *g, cn_err *err)
     bool is_qwen = t->pre.name && !strcmp(t->pre.name, "qwen2");
     if (!st && is_qwen) st = norm_add(&t->norm, (norm_step){.kind = NORM_NFC}, err);
     if (!st) st = read_tokens(t, g, err);
+    if (!st) st = tok_add_added_from_kinds(t, err);
     if (!st) st = tok_finish_vocab(t, err);
     if (!st) st = read_merges(t, g, err);
-    if (!st) st = tok_add_added_from_kinds(t, err);
-    t->ignore_merges = t->pre.n && t->pre.stages[0].kind == PRE_LLAMA3;
+    t->ignore_merges = takes_whole_words(t->pre.name);
     return st;
 }
 
@@ -132,8 +143,8 @@ static cn_status read_wordpiece(cn_tokenizer *t, const gguf *g, cn_err *err)
     if (!st) st = pretok_add(&t->pre, (pre_stage){.kind = PRE_BERT}, err);
     t->pre.name = "bert";
     if (!st) st = read_tokens(t, g, err);
-    if (!st) st = tok_finish_vocab(t, err);
-    return st ? st : tok_add_added_from_kinds(t, err);
+    if (!st) st = tok_add_added_from_kinds(t, err);
+    return st ? st : tok_finish_vocab(t, err);
 }
 
 static cn_status read_templates(cn_tokenizer *t, const gguf *g, cn_err *err)
@@ -185,7 +196,9 @@ static cn_status read_all(cn_tokenizer *t, const gguf *g, cn_err *err)
     bool spm = cn_str_is(model, "llama"), t5 = cn_str_is(model, "t5"),
          bpe = cn_str_is(model, "gpt2"), bert = cn_str_is(model, "bert");
     cn_status st;
-    if (!model.p) return cn_fail(err, CN_E_FORMAT, "no tokenizer.ggml.model");
+    if (!model.p || cn_str_is(model, "none") || cn_str_is(model, "no_vocab"))
+        return cn_fail(err, CN_E_NOT_FOUND,
+                       "the file holds no tokenizer (tokenizer.ggml.model)");
     if (spm || t5)
         st = read_spm(t, g, err);
     else if (bpe)

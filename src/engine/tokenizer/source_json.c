@@ -207,7 +207,7 @@ static cn_status read_root(cn_tokenizer *t, const cn_json *root, cn_err *err)
     if (!st) st = read_model(t, model, err);
     if (!st) st = json_read_added(t, cn_json_get(root, "added_tokens"), err);
     if (!st) mark_bytes(t);
-    if (!st && t->unk >= 0) t->v.tokens[t->unk].kind = TOK_UNKNOWN;
+    if (!st && t->unk >= 0) vocab_set_kind(&t->v, (size_t)t->unk, TOK_UNKNOWN);
     if (!st) st = tok_finish_vocab(t, err);
     if (!st && t->model == TOK_BPE_PAIRS)
         st = read_merges(t, cn_json_get(model, "merges"), err);

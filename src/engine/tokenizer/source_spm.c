@@ -60,8 +60,8 @@ cn_status tok_from_spm(cn_tokenizer *t, cn_str bytes, cn_err *err)
     t->pad = m.pad_id;
     st = add_steps(t, &m, err);
     if (!st) st = add_pieces(t, &m, err);
-    if (!st) st = tok_finish_vocab(t, err);
     if (!st) st = tok_add_added_from_kinds(t, err);
+    if (!st) st = tok_finish_vocab(t, err);
     spm_deinit(&m);
     return st;
 }

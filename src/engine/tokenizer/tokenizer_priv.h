@@ -73,6 +73,7 @@ struct cn_tokenizer {
     size_t n_prefix, n_suffix;
 
     int32_t bos, eos, unk, pad;
+    int32_t unk_given; /* what stands for text without tokens: unk, but never the end of text */
     const char *kind;
     tok_template *templates;
     size_t n_templates;

@@ -45,6 +45,7 @@ cn_status vocab_set(vocab *v, size_t id, cn_str piece, float score, tok_kind kin
 {
     CN_BUG_ON(id >= v->n);
     vocab_token *t = &v->tokens[id];
+    v->is_indexed = false;
     cn_status st = put(v, piece, &t->piece, &t->piece_n, err);
     t->bytes = t->piece;
     t->bytes_n = t->piece_n;
@@ -57,6 +58,13 @@ cn_status vocab_set_bytes(vocab *v, size_t id, cn_str bytes, cn_err *err)
 {
     vocab_token *t = &v->tokens[id];
     return put(v, bytes, &t->bytes, &t->bytes_n, err);
+}
+
+void vocab_set_kind(vocab *v, size_t id, tok_kind kind)
+{
+    if (v->tokens[id].kind == kind) return;
+    v->tokens[id].kind = (uint8_t)kind;
+    v->is_indexed = false;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -103,6 +111,7 @@ cn_status vocab_index(vocab *v, cn_err *err)
     if (!v->slots) return cn_fail(err, CN_E_NOMEM, "table of %zu tokens", v->n);
     v->mask = n_slots - 1;
     v->max_bytes = 0;
+    v->is_indexed = true;
     for (size_t id = 0; id < v->n; id++)
         v->max_bytes =
             CN_MAX(v->max_bytes, CN_MAX(v->tokens[id].bytes_n, v->tokens[id].piece_n));

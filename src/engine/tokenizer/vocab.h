@@ -32,6 +32,7 @@ typedef struct vocab {
     uint64_t *slots; /* hash of the bytes << 32 | id + 1; 0: empty */
     size_t mask;
     uint32_t max_bytes; /* of the longest token, control tokens included */
+    bool is_indexed;    /* and nothing changed since */
 } vocab;
 
 enum { VOCAB_MAX_TOKENS = 1 << 22, VOCAB_MAX_PIECE = 1 << 16 };
@@ -44,6 +45,7 @@ cn_status vocab_set_bytes(vocab *v, size_t id, cn_str bytes, cn_err *err);
 /* The table over the bytes of all ordinary tokens; the lowest id of equal ones counts. */
 cn_status vocab_index(vocab *v, cn_err *err);
 int32_t vocab_find(const vocab *v, cn_str bytes); /* -1 when absent */
+void vocab_set_kind(vocab *v, size_t id, tok_kind kind);
 /* By piece, of any kind: slow, for roles and options. */
 int32_t vocab_find_piece(const vocab *v, cn_str piece);
 

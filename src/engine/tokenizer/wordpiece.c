@@ -37,5 +37,5 @@ cn_status wordpiece_encode(tok_scratch *s, cn_str word)
     }
     if (!unknown) return CN_OK;
     s->out->n = before; /* one piece that is missing makes the whole word unknown */
-    return t->unk < 0 ? CN_OK : cn_tokens_push(s->out, t->unk, s->err);
+    return t->unk_given < 0 ? CN_OK : cn_tokens_push(s->out, t->unk_given, s->err);
 }

@@ -113,7 +113,12 @@ static void control_tokens_need_trust(void **state)
         for (size_t k = 0; k < ids.n; k++)
             assert_false(cn_token_is_control(t, ids.ids[k]));
     }
+    ids.n = 0; /* marks rule, whatever the flags say */
     memset(trusted, 0, sizeof trusted);
+    assert_int_equal(cn_encode_marked(t, s.p, s.n, trusted, CN_PARSE_SPECIAL, &ids, NULL),
+                     CN_OK);
+    for (size_t k = 0; k < ids.n; k++)
+        assert_false(cn_token_is_control(t, ids.ids[k]));
     memset(trusted + 3, 1, 10); /* what is around does not count */
     ids.n = 0;
     assert_int_equal(cn_encode_marked(t, s.p, s.n, trusted, 0, &ids, NULL), CN_OK);

@@ -237,13 +237,56 @@ static void inp_bert(void **state)
     run_inp("bert-bge");
 }
 
+/* No control token comes out of what a user types, every one out of what a template writes. */
+static void check_control(const char *relative)
+{
+    NEED_CASE(path, relative);
+    cn_tokenizer *t = open_tokenizer(path);
+    int n_control = 0, n_missing = 0;
+    for (int32_t id = 0; id < cn_n_vocab(t); id++) {
+        cn_tokens ids = {0}, marked = {0};
+        uint8_t trusted[64];
+        size_t n;
+        const char *piece = cn_token_piece(t, id, &n);
+        if (!cn_token_is_control(t, id) || n == 0 || n > sizeof trusted) continue;
+        memset(trusted, 1, n);
+        assert_int_equal(cn_encode(t, piece, n, 0, &ids, NULL), CN_OK);
+        for (size_t i = 0; i < ids.n; i++)
+            assert_true(!cn_token_is_control(t, ids.ids[i]) || ids.ids[i] == cn_token_unk(t));
+        assert_int_equal(cn_encode_marked(t, piece, n, trusted, 0, &marked, NULL), CN_OK);
+        n_control++;
+        n_missing += marked.n != 1 || marked.ids[0] != id;
+        cn_tokens_free(&ids);
+        cn_tokens_free(&marked);
+    }
+    print_message("%s: %d control tokens\n", relative, n_control);
+    assert_true(n_control > 0);
+    assert_int_equal(n_missing, 0);
+    cn_tokenizer_free(t);
+    cn_free(path);
+}
+
+static void control_tokens(void **state)
+{
+    (void)state;
+    check_control("cases/tokenizer/hf/llama2");
+    check_control("cases/tokenizer/hf/phi-2");
+    check_control("cases/tokenizer/hf/all-MiniLM-L6-v2");
+    check_control("cases/tokenizer/spm/llama2.tokenizer.model");
+    check_control("vocab/ggml-vocab-llama-spm.gguf");
+    check_control("vocab/ggml-vocab-phi-3.gguf");
+    check_control("vocab/ggml-vocab-gpt-2.gguf");
+    check_control("vocab/ggml-vocab-bert-bge.gguf");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt2_vectors),   cmocka_unit_test(phi2_vectors),
         cmocka_unit_test(llama2_vectors), cmocka_unit_test(bert_vectors),
-        cmocka_unit_test(inp_llama),      cmocka_unit_test(inp_phi3),
-        cmocka_unit_test(inp_gpt2),       cmocka_unit_test(inp_bert),
+        cmocka_unit_test(control_tokens), cmocka_unit_test(inp_llama),
+        cmocka_unit_test(inp_phi3),       cmocka_unit_test(inp_gpt2),
+        cmocka_unit_test(inp_bert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,8 +47,8 @@ static void expect_named(const char *name, const char *text, const char *want)
 static void random_text(cn_rng *r, cn_buf *b)
 {
     static const char *const parts[] = {
-        "a",  "Z",  "1",  "9", " ", "  ", "\n",     "\r",     "\t",     "'s", "'LL", "'",
-        "!",  "?.", "é",  "ش", "٣", "½",  "\u00a0", "\u2003", "\u0301", "😀",  "中",  "'r",
+        "a",  "Z",  "1",  "9", " ", "  ", "\n",       "\r",     "\t",     "'s", "'LL", "'",
+        "!",  "?.", "é",  "ش", "٣", "½",  "\u00a0",   "\u2003", "\u0301", "😀",  "中",  "'r",
         "'ſ", "_",  "\v", "-", "#", "'d", "\xc2\x85", "\u200b", "Ⅷ",      "x",  "5",   "e",
     };
     cn_buf_clear(b);
