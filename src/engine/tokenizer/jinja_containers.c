@@ -322,7 +322,7 @@ METHOD(g_range)
     }
     jrange *g = j_alloc(r, 1, sizeof *g);
     if (!g) return j_none();
-    *g = (jrange){start, step, (size_t)n};
+    *g = (jrange){start, stop, step, (size_t)n};
     return j_of(J_RANGE, g);
 }
 

@@ -219,7 +219,7 @@ static jv at_index(jrun *r, jv v, int64_t i)
     case J_TUPLE:
         return v.u.list->v[i];
     case J_RANGE:
-        return j_int(v.u.range->start + i * v.u.range->step);
+        return j_int(jrange_at(v.u.range, (uint64_t)i));
     default:
         return (jv){0};
     }

@@ -187,6 +187,7 @@ static size_t escape(jparse *p, cn_str s, char *out, size_t *n)
         return 1;
     }
     if (c == '\n') return 1;
+    if (c == 'N') jp_fail(p, CN_E_UNSUPPORTED, "characters by name: \\N{...}");
     uint32_t code = 0;
     if (c == 'x' || c == 'u' || c == 'U') {
         size_t used = hex_escape(s, &code);

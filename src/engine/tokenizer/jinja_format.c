@@ -120,6 +120,7 @@ static void put_float(jrun *r, const spec *s, double f)
                                s->precision < 0 ? 6 : (int)s->precision,
                                type == '%' ? 'f' : type);
         if (type == '%') text[n++] = '%';
+        if (!s->type && !strpbrk(text, ".en")) n += (size_t)snprintf(text + n, 3, ".0");
     }
     text[n] = 0;
     put_number(r, s, text, n);
@@ -130,6 +131,12 @@ static bool in_set(char c, const char *set)
     return c && strchr(set, c);
 }
 
+/* Without a type, a bool is a word, unless it is to be laid out as a number. */
+static bool bare_int(const spec *s, jv v)
+{
+    return !s->type && (v.kind == J_INT || s->width >= 0 || s->sign || s->comma);
+}
+
 static void put_formatted(jrun *r, const spec *s, jv v)
 {
     if (s->width > MAX_WIDTH || s->precision > MAX_PRECISION) {
@@ -138,7 +145,7 @@ static void put_formatted(jrun *r, const spec *s, jv v)
         put_float(r, s, j_as_float(v));
     } else if (v.kind == J_FLOAT && !s->type) {
         put_float(r, s, v.u.f);
-    } else if (j_is_int(v) && (in_set(s->type, "dxXob") || (!s->type && v.kind == J_INT))) {
+    } else if (j_is_int(v) && (in_set(s->type, "dxXob") || bare_int(s, v))) {
         put_int(r, s, j_as_int(v));
     } else if (!s->type || s->type == 's') {
         put_text(r, s, j_to_str(r, v));
@@ -398,6 +405,8 @@ static void replacement(braces *b, const jstr *f)
         v = j_take(r, start);
     }
     spec s = parse_spec(r, tail.u.s);
+    if (s.type == 's' && v.kind != J_STR && !r->status)
+        j_fail(r, CN_E_FORMAT, "format 's' does not fit a value of type %s", j_type_name(v));
     if (!r->status) put_formatted(r, &s, v);
 }
 

@@ -246,6 +246,9 @@ static jtok whole_number(jlex *l, jtok t)
             return fail(l, CN_E_FORMAT, "a whole number over 64 bits");
     }
     t.text.n = (size_t)(p - l->p);
+    bool octal = base == 10 && t.text.n > 1 && *l->p == '0' && t.i;
+    if (octal || (base != 10 && t.text.n == 2))
+        return fail(l, CN_E_FORMAT, "a malformed whole number");
     l->p = p;
     return t;
 }

@@ -249,8 +249,11 @@ jv j_slice_of(jrun *r, jv v, const jslice *s)
     if (v.kind == J_RANGE) {
         jrange *g = j_alloc(r, 1, sizeof *g);
         if (!g) return j_none();
-        *g = (jrange){v.u.range->start + w.first * v.u.range->step, v.u.range->step * w.step,
-                      w.count};
+        const jrange *from = v.u.range;
+        g->start = jrange_at(from, (uint64_t)w.first);
+        g->stop = jrange_at(from, (uint64_t)w.first + w.count * (uint64_t)w.step);
+        g->step = (int64_t)((uint64_t)from->step * (uint64_t)w.step);
+        g->n = w.count;
         return j_of(J_RANGE, g);
     }
     jlist *l = j_list_new(r, w.count);

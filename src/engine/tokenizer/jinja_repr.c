@@ -75,8 +75,7 @@ static void repr_dict(jrun *r, const jdict *d)
 
 static void repr_range(jrun *r, const jrange *g)
 {
-    int64_t stop = g->start + (int64_t)g->n * g->step;
-    j_printf(r, "range(%lld, %lld", (long long)g->start, (long long)stop);
+    j_printf(r, "range(%lld, %lld", (long long)g->start, (long long)g->stop);
     if (g->step != 1) j_printf(r, ", %lld", (long long)g->step);
     j_put(r, ")", 1, true);
 }

@@ -121,12 +121,13 @@ static bool begins_word(jcase how, uint32_t c, const char *p, size_t n)
     return jspace(p, n) || (c < 0x80 && c && strchr("-({[<", (int)c));
 }
 
-static void put_cased(jrun *r, const jstr *s, size_t at, size_t n, uint32_t c, bool upper)
+static void put_cased(jrun *r, const jstr *s, size_t at, size_t n, uint32_t c, bool upper,
+                      bool title)
 {
     char text[4];
     uint32_t to = upper ? jtext_upper(c) : jtext_lower(c);
     if (upper && c == 0xdf)
-        j_put_as(r, s, at, "SS", 2);
+        j_put_as(r, s, at, title ? "Ss" : "SS", 2);
     else if (to == c)
         j_put_part(r, s, at, n);
     else
@@ -142,7 +143,7 @@ jv js_case(jrun *r, const jstr *s, jcase how)
         n = char_at(s, at, &c);
         bool upper = how == JC_UPPER || (how != JC_LOWER && word);
         if (how == JC_SWAP) upper = jtext_upper(c) != c;
-        put_cased(r, s, at, n, c, upper);
+        put_cased(r, s, at, n, c, upper, how == JC_TITLE || how == JC_CAPITALIZE);
         word = how != JC_CAPITALIZE && begins_word(how, c, s->p + at, n);
     }
     return j_take(r, start);

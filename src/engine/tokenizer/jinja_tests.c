@@ -140,7 +140,7 @@ TEST(t_sequence)
 {
     UNUSED;
     size_t n;
-    if (self.kind == J_UNDEF || self.kind == J_VIEW) return j_bool(false);
+    if (self.kind == J_VIEW) return j_bool(false);
     return j_bool(j_len(self, &n));
 }
 

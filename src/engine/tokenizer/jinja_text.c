@@ -1,5 +1,6 @@
 #include "jinja_text.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -63,7 +64,7 @@ size_t jtext_printf_float(char *out, size_t room, double f, int precision, char 
 static size_t shortest(char digits[20], double f, int *exponent)
 {
     char e[40];
-    for (int precision = 14; precision < 17; precision++) {
+    for (int precision = f < DBL_MIN ? 0 : 14; precision < 17; precision++) {
         jtext_printf_float(e, sizeof e, f, precision, 'e');
         if (precision == 16 || to_double(e, NULL) == f) break;
     }

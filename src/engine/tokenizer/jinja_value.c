@@ -276,7 +276,7 @@ bool j_next(jrun *r, jiter *it, jv *item)
         return true;
     case J_RANGE:
         if (i >= it->over.u.range->n) return false;
-        *item = j_int(it->over.u.range->start + (int64_t)i * it->over.u.range->step);
+        *item = j_int(jrange_at(it->over.u.range, i));
         return true;
     default:
         return false;

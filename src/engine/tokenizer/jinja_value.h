@@ -84,7 +84,7 @@ typedef struct jdict {
 } jdict;
 
 typedef struct jrange {
-    int64_t start, step;
+    int64_t start, stop, step;
     size_t n;
 } jrange;
 
@@ -102,6 +102,12 @@ typedef struct jmethod {
     jv self;
     const struct jfunc *fn;
 } jmethod;
+
+/* Exact for every index inside, though the way there may leave 64 bits. */
+static inline int64_t jrange_at(const jrange *g, uint64_t i)
+{
+    return (int64_t)((uint64_t)g->start + i * (uint64_t)g->step);
+}
 
 struct jrun;
 struct jargs;
