@@ -176,7 +176,7 @@ cn_status quantize_source_put_metadata(const quantize_source *s, gguf_writer *w,
     if (s->folder) {
         const hparams *hp = weights_hparams(s->folder);
         quantize_put_hparams(w, hp);
-        return quantize_put_vocab(w, s->path, hp, err);
+        return quantize_put_vocab(w, s->path, hp->n_vocab, err);
     }
     for (size_t i = 0; i < gguf_n_values(s->gguf); i++)
         gguf_put_value(w, gguf_value_at(s->gguf, i));

@@ -265,40 +265,19 @@ static cn_status put_scores(vocab_job *j, cn_err *err)
 
 /* ---- cutting into words ---- */
 
-#define TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define SHORT "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
-
-/* The name that GGUF has for a Split by this expression. */
-static const char *name_of_regex(cn_str pattern)
+/* GGUF's name for it; NULL where there is none. */
+static const char *pre_tokenizer(const vocab_job *j)
 {
-    static const struct {
-        const char *pattern, *name;
-    } known[] = {
-        {SHORT "\\p{N}{1,3}" TAIL, "llama-bpe"},
-        {"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?"
-         "\\p{L}+|\\p{N}{1,3}" TAIL,
-         "llama-bpe"},
-        {SHORT "\\p{N}" TAIL, "qwen2"},
-    };
-    for (size_t i = 0; i < CN_ARRAY_LEN(known); i++)
-        if (cn_str_is(pattern, known[i].pattern)) return known[i].name;
-    return NULL;
-}
-
-/* NULL where GGUF has no name. */
-static const char *pre_tokenizer(const vocab_job *j, const char *arch)
-{
-    const cn_json *pre = cn_json_get(j->json, "pre_tokenizer");
-    const cn_json *steps = cn_json_get(pre, "pretokenizers");
-    if (!j->json) return strncmp(arch, "qwen", 4) == 0 ? "qwen2" : "gpt-2";
-    if (!steps) return cn_json_is(cn_json_get(pre, "type"), "ByteLevel") ? "gpt-2" : NULL;
-    const cn_json *first = cn_json_at(steps, 0), *type = cn_json_get(first, "type");
-    if (cn_json_size(steps) > 2) return NULL;
-    if (cn_json_is(type, "ByteLevel")) return "gpt-2";
-    if (cn_json_is(type, "Digits") &&
-        cn_json_bool(cn_json_get(first, "individual_digits"), false))
-        return "starcoder";
-    return name_of_regex(cn_json_str(cn_json_get(cn_json_get(first, "pattern"), "Regex")));
+    const char *name = cn_tokenizer_pre(j->t);
+    if (strcmp(name, "other") != 0 && strcmp(name, "none") != 0) return name;
+    const cn_json *steps = cn_json_get(cn_json_get(j->json, "pre_tokenizer"), "pretokenizers");
+    const cn_json *first = cn_json_at(steps, 0), *second = cn_json_at(steps, 1);
+    bool digits_apart = cn_json_size(steps) == 2 &&
+                        cn_json_is(cn_json_get(first, "type"), "Digits") &&
+                        cn_json_bool(cn_json_get(first, "individual_digits"), false) &&
+                        cn_json_is(cn_json_get(second, "type"), "ByteLevel") &&
+                        cn_json_bool(cn_json_get(second, "use_regex"), true);
+    return digits_apart ? "smollm" : NULL;
 }
 
 /* ---- roles ---- */
@@ -354,13 +333,13 @@ static void put_template(vocab_job *j, const char *key, const char *name)
     if (text) gguf_put_string(j->w, key, cn_str_of(text));
 }
 
-static cn_status put_model(vocab_job *j, const char *arch, cn_err *err)
+static cn_status put_model(vocab_job *j, cn_err *err)
 {
     const char *kind = cn_tokenizer_kind(j->t);
     j->is_spm = strcmp(kind, "spm-bpe") == 0;
     j->is_wordpiece = strcmp(kind, "wordpiece") == 0;
     bool is_bpe = strcmp(kind, "bpe") == 0;
-    const char *pre = is_bpe ? pre_tokenizer(j, arch) : "default";
+    const char *pre = is_bpe ? pre_tokenizer(j) : "default";
     if (!(j->is_spm || j->is_wordpiece || is_bpe) || !pre)
         return cn_fail(err, CN_E_UNSUPPORTED, "GGUF has no name for this tokenizer (%s)",
                        is_bpe ? "its way of cutting words" : kind);
@@ -376,16 +355,16 @@ static cn_status put_model(vocab_job *j, const char *arch, cn_err *err)
     return st;
 }
 
-cn_status quantize_put_vocab(gguf_writer *w, const char *folder, const hparams *hp, cn_err *err)
+cn_status quantize_put_vocab(gguf_writer *w, const char *folder, uint32_t n_vocab, cn_err *err)
 {
-    vocab_job j = {.w = w, .folder = folder, .n = hp->n_vocab};
+    vocab_job j = {.w = w, .folder = folder, .n = n_vocab};
     cn_tokenizer *t = NULL;
     cn_status st = cn_tokenizer_open(&t, folder, err);
     if (st == CN_E_NOT_FOUND) return CN_OK;
     if (st) return st;
     j.t = t;
     st = read_json(&j.json, folder, "tokenizer.json", err);
-    if (!st) st = put_model(&j, hp->arch, err);
+    if (!st) st = put_model(&j, err);
     if (!st) st = put_affixes(&j, err);
     if (!st) {
         put_roles(&j);
