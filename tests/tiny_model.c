@@ -11,17 +11,7 @@
 #include "rng.h"
 #include "safetensors.h"
 
-enum {
-    E = 32,
-    HEADS = 4,
-    HEAD = 8,
-    F = 48,
-    V = 96,
-    CTX = 64,
-    LAYERS = 2,
-    RANK = 3,
-    MAX_TENSORS = 64
-};
+enum { E = 32, HEADS = 4, F = 48, V = 96, CTX = 64, LAYERS = 2, RANK = 3, MAX_TENSORS = 64 };
 
 /* How the two forms of a tensor differ, and what its numbers look like. */
 enum { TURNED = 1, ROTARY = 2, NORM = 4, ADAPTED = 8 };
@@ -35,7 +25,7 @@ typedef struct tensor {
 
 typedef struct family {
     const char *arch, *hf_arch, *model_type;
-    int kv_heads;
+    int kv_heads, head; /* head: its dimension */
     tensor t[MAX_TENSORS];
     int n;
     const char *extra_config; /* more members of config.json */
@@ -93,23 +83,24 @@ static void llama_tensors(family *f, const char *variant)
     static const char p[] = "model.layers.";
     bool bias = strcmp(variant, "qwen2") == 0, head_norms = strcmp(variant, "qwen3") == 0;
     unsigned rotary = bias || head_norms ? 0 : ROTARY;
-    int kv = f->kv_heads * HEAD;
+    int kv = f->kv_heads * f->head;
     add(f, "token_embd.weight", "model.embed_tokens.weight", V, E, 0, 0);
     add(f, "output_norm.weight", "model.norm.weight", 0, E, NORM, 0);
     if (!head_norms)
         add(f, "output.weight", "lm_head.weight", V, E, 0, 0); /* qwen3 here: tied */
     for (int i = 0; i < LAYERS; i++) {
         add_norm(f, i, "attn_norm", p, "input_layernorm", false);
-        add_linear(f, i, "attn_q", p, "self_attn.q_proj", HEADS * HEAD, E, bias, rotary, HEADS);
+        add_linear(f, i, "attn_q", p, "self_attn.q_proj", HEADS * f->head, E, bias, rotary,
+                   HEADS);
         add_linear(f, i, "attn_k", p, "self_attn.k_proj", kv, E, bias, rotary, f->kv_heads);
         add_linear(f, i, "attn_v", p, "self_attn.v_proj", kv, E, bias, 0, 0);
-        add_linear(f, i, "attn_output", p, "self_attn.o_proj", E, HEADS * HEAD, false, 0, 0);
+        add_linear(f, i, "attn_output", p, "self_attn.o_proj", E, HEADS * f->head, false, 0, 0);
         if (head_norms)
-            add_layer(f, i, "attn_q_norm.weight", p, "self_attn.q_norm.weight", 0, HEAD, NORM,
-                      0);
+            add_layer(f, i, "attn_q_norm.weight", p, "self_attn.q_norm.weight", 0, f->head,
+                      NORM, 0);
         if (head_norms)
-            add_layer(f, i, "attn_k_norm.weight", p, "self_attn.k_norm.weight", 0, HEAD, NORM,
-                      0);
+            add_layer(f, i, "attn_k_norm.weight", p, "self_attn.k_norm.weight", 0, f->head,
+                      NORM, 0);
         add_norm(f, i, "ffn_norm", p, "post_attention_layernorm", false);
         add_linear(f, i, "ffn_gate", p, "mlp.gate_proj", F, E, false, 0, 0);
         add_linear(f, i, "ffn_up", p, "mlp.up_proj", F, E, false, 0, 0);
@@ -176,36 +167,43 @@ static void bert_tensors(family *f)
 static void describe(family *f, const char *name)
 {
     static const family families[] = {
-        {.arch = "llama", .model_type = "llama", .kv_heads = 2},
+        {.arch = "llama", .model_type = "llama", .kv_heads = 2, .head = 8},
         {.arch = "llama",
          .model_type = "llama",
          .kv_heads = 2,
+         .head = 8,
          .extra_config = "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_"
                          "factor\":1.0,"
                          "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":32}"},
         {.arch = "llama",
          .model_type = "mistral",
          .kv_heads = 2,
+         .head = 8,
          .extra_config = "\"sliding_window\":5"},
         {.arch = "qwen2",
          .model_type = "qwen2",
          .kv_heads = 2,
+         .head = 8,
          .extra_config = "\"use_sliding_window\":false,\"sliding_window\":5"},
         {.arch = "qwen3",
          .model_type = "qwen3",
          .kv_heads = 2,
-         .extra_config = "\"head_dim\":8"},
+         .head = 32,
+         .extra_config = "\"head_dim\":32"},
         {.arch = "phi2",
          .model_type = "phi",
          .kv_heads = HEADS,
+         .head = 8,
          .extra_config = "\"partial_rotary_factor\":0.5,\"hidden_act\":\"gelu_new\""},
         {.arch = "gpt2",
          .model_type = "gpt2",
          .kv_heads = HEADS,
+         .head = 8,
          .extra_config = "\"activation_function\":\"gelu_new\""},
         {.arch = "bert",
          .model_type = "bert",
          .kv_heads = HEADS,
+         .head = 8,
          .extra_config = "\"hidden_act\":\"gelu\""},
     };
     static const char *const names[] = {"llama", "llama3", "mistral", "qwen2",
@@ -285,7 +283,7 @@ static float *values(const tensor *t, bool merged)
     float *x = cn_xmalloc(size_of(t) * sizeof *x);
     base_values(t, x);
     if (!merged || !(t->flags & ADAPTED)) return x;
-    float a[RANK * 64], b[128 * RANK];
+    float a[RANK * 128], b[128 * RANK];
     adapter_values(t, a, b);
     for (int r = 0; r < t->rows; r++)
         for (int c = 0; c < t->cols; c++) {
@@ -316,20 +314,21 @@ static void put_metadata(gguf_writer *w, const family *f)
     PUT(uint, "attention.head_count", HEADS);
     PUT(uint, "attention.head_count_kv", (uint32_t)f->kv_heads);
     PUT(uint, "context_length", CTX);
+    PUT(uint, "attention.key_length", (uint32_t)f->head);
     PUT(float,
         strchr("lq", f->arch[0]) ? "attention.layer_norm_rms_epsilon"
                                  : "attention.layer_norm_epsilon",
         1e-5f);
-    if (strcmp(f->arch, "phi2") == 0) PUT(uint, "rope.dimension_count", HEAD / 2);
+    if (strcmp(f->arch, "phi2") == 0) PUT(uint, "rope.dimension_count", 4);
     if (strcmp(f->model_type, "mistral") == 0) PUT(uint, "attention.sliding_window", 5);
 #undef PUT
 }
 
 /* Llama 3's scaling as a table of divisors, which is how GGUF files carry it. */
-static void llama3_divisors(float out[HEAD / 2])
+static void llama3_divisors(float out[4])
 {
-    for (int i = 0; i < HEAD / 2; i++) {
-        double freq = pow(10000, -2.0 * i / HEAD), turns = 32 * freq / (2 * M_PI);
+    for (int i = 0; i < 4; i++) {
+        double freq = pow(10000, -2.0 * i / 8), turns = 32 * freq / (2 * M_PI);
         double smooth = fmin(1, fmax(0, (turns - 1) / 3));
         out[i] = (float)(1 / ((1 - smooth) / 8 + smooth));
     }
@@ -339,8 +338,8 @@ static void write_gguf(const family *f, const char *path, bool merged)
 {
     cn_err err = {0};
     gguf_writer *w;
-    uint64_t dims[2] = {HEAD / 2, 1};
-    float divisors[HEAD / 2];
+    uint64_t dims[2] = {4, 1};
+    float divisors[4];
     bool llama3 = f->extra_config && strstr(f->extra_config, "llama3");
     must(gguf_writer_new(&w, path, &err), &err);
     put_metadata(w, f);
@@ -418,7 +417,7 @@ static void write_peft(const family *f, const char *folder)
     cn_err err = {0};
     safetensors_item items[2 * MAX_TENSORS];
     static char names[2 * MAX_TENSORS][160];
-    static float a[MAX_TENSORS][RANK * 64], b[MAX_TENSORS][128 * RANK];
+    static float a[MAX_TENSORS][RANK * 128], b[MAX_TENSORS][128 * RANK];
     size_t n = 0;
     for (int i = 0; i < f->n; i++) {
         const tensor *t = &f->t[i];
@@ -455,7 +454,7 @@ static void write_adapter_gguf(const family *f, const char *path)
 {
     cn_err err = {0};
     gguf_writer *w;
-    float a[RANK * 64], b[128 * RANK];
+    float a[RANK * 128], b[128 * RANK];
     must(gguf_writer_new(&w, path, &err), &err);
     gguf_put_string(w, "general.type", CN_STR("adapter"));
     gguf_put_string(w, "general.architecture", cn_str_of(f->arch));

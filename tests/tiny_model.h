@@ -16,8 +16,8 @@ typedef struct tiny_model {
 } tiny_model;
 
 /* `arch`: "llama", "llama3" (with its rope scaling), "mistral" (window of 5), "qwen2", "qwen3",
- * "phi2", "gpt2", "bert". 2 layers, width 32, 4 heads (2 for keys where grouped), 96 tokens,
- * context 64; no tokenizer. All F32. A failure fails the running test. */
+ * "phi2", "gpt2", "bert". 2 layers, width 32, 4 heads (2 for keys where grouped) of 8 (qwen3:
+ * of 32), 96 tokens, context 64; no tokenizer. All F32. A failure fails the running test. */
 void tiny_model_write(tiny_model *t, const char *arch);
 void tiny_model_remove(tiny_model *t);
 

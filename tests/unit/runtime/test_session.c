@@ -220,6 +220,18 @@ static void test_cache_types(void **state)
                      CN_E_ARG);
     cn_model_close(m);
     tiny_model_remove(&t);
+
+    tiny_model_write(&t, "qwen3");
+    u = open_plain(t.gguf);
+    all_logits(u.s, want);
+    done(&u);
+    u = open_with(t.gguf, NULL, &(cn_session_options){.cache_type = "q8_0"});
+    all_logits(u.s, got);
+    double e = nmse(got, want, N * V);
+    assert_true(e > 0 &&
+                e < 1e-3); /* 8 bits: each number within 1/254 of its block's largest */
+    done(&u);
+    tiny_model_remove(&t);
 }
 
 static void test_context_limits(void **state)
