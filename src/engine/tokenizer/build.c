@@ -123,12 +123,14 @@ static cn_status finish_token(cn_tokenizer *t, size_t id, cn_buf *b, cn_err *err
     vocab_token *k = &t->v.tokens[id];
     cn_str piece = vocab_piece(&t->v, id);
     if (k->kind == TOK_BYTE) return finish_byte(t, id, err);
-    bool is_raw = k->kind == TOK_USER && t->byte_level; /* not in the byte alphabet */
-    if (vocab_is_control(&t->v, id) || is_raw || piece.n == 0) return CN_OK;
+    if (vocab_is_control(&t->v, id) || piece.n == 0) return CN_OK;
     cn_buf_clear(b);
     if (t->model == TOK_WORDPIECE) return finish_wordpiece(t, id, b, err);
     if (t->byte_level) {
-        if (!bytes_of_letters(b, piece)) return CN_OK;
+        /* a user-defined token is written as it is: the same only in plain ASCII */
+        k->is_apart = !bytes_of_letters(b, piece) ||
+                      (k->kind == TOK_USER && !cn_str_eq(cn_buf_view(b), piece));
+        if (k->is_apart) return CN_OK;
         if (b->n == 1 && t->byte_id[(uint8_t)b->p[0]] < 0)
             t->byte_id[(uint8_t)b->p[0]] = (int32_t)id;
         return vocab_set_bytes(&t->v, id, cn_buf_view(b), err);
@@ -370,7 +372,9 @@ cn_status tok_finish(cn_tokenizer *t, cn_err *err)
             t->v.tokens[id].is_end = true;
     if (t->eos >= 0) t->v.tokens[t->eos].is_end = true;
     bool whole = t->pre.n == 0 && !t->byte_level && t->model != TOK_WORDPIECE;
-    if (!st && whole && vocab_find(&t->v, CN_STR(" ")) >= 0 && !holds_inner_space(&t->v))
+    /* unknown neighbours that become one token must not be cut apart either */
+    bool apart = t->byte_fallback || vocab_find(&t->v, CN_STR(" ")) >= 0;
+    if (!st && whole && apart && !holds_inner_space(&t->v))
         st = pretok_add(&t->pre, (pre_stage){.kind = PRE_WORDS_WITH_SPACE}, err);
     return st;
 }

@@ -152,6 +152,23 @@ static size_t next_with_space(cn_str s, size_t at)
     return space ? (size_t)(space - s.p) : s.n;
 }
 
+/* Is the letter for this byte a number? The digits, and six of Latin-1: it does cut characters
+ * apart, but so did those who made the vocabulary. */
+static bool is_number_letter(unsigned char b)
+{
+    return (b >= '0' && b <= '9') || (b && strchr("\xb2\xb3\xb9\xbc\xbd\xbe", b));
+}
+
+static void find_number_letters(const pre_stage *p, cn_str s, size_t at, size_t *start,
+                                size_t *end)
+{
+    while (at < s.n && !is_number_letter((unsigned char)s.p[at]))
+        at++;
+    for (*start = at; at < s.n && is_number_letter((unsigned char)s.p[at]); at++)
+        if (p->single && at > *start) break;
+    *end = at;
+}
+
 /* The first match of a stage at or after `at`; *start is s.n when there is none. */
 static cn_status find(const pre_stage *p, cn_str s, size_t at, size_t *start, size_t *end,
                       cn_err *err)
@@ -170,6 +187,10 @@ static cn_status find(const pre_stage *p, cn_str s, size_t at, size_t *start, si
         const char *hit = memmem(s.p + at, s.n - at, p->text.p, p->text.n);
         if (hit) *start = (size_t)(hit - s.p);
         if (hit) *end = *start + p->text.n;
+        return CN_OK;
+    }
+    if (p->on_letters) {
+        find_number_letters(p, s, at, start, end);
         return CN_OK;
     }
     for (size_t i = at; i < s.n; i += len) {

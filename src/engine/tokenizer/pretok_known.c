@@ -41,7 +41,9 @@ cn_status pretok_add_regex(pretok *p, cn_str pattern, pre_behaviour behaviour, b
     return st ? st : pretok_add(p, stage, err);
 }
 
-/* A kind, its names, and the steps: "@gpt2", "@llama3", "@qwen2", "@digit", "@digits", "@punct"
+/* A kind, its names, and the steps: "@gpt2", "@llama3", "@qwen2", "@digit", "@digits",
+ * "@digit-letters",
+ * "@punct"
  * or an expression. */
 enum { MAX_STEPS = 6, MAX_NAMES = 14 };
 static const struct {
@@ -54,10 +56,13 @@ static const struct {
     {{"llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "smaug-bpe", "dbrx", "lfm2"},
      {"@llama3"}},
     {{"qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan"}, {"@qwen2"}},
+    {{"qwen35"},
+     {SHORT_FORMS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+"
+                  "[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
     {{"chatglm-bpe", "glm4"}, {"@llama3"}},
     {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"},
      {"@digit", "@gpt2"}},
-    {{"falcon"}, {"@punct", "@gpt2", "@digits", "[0-9][0-9][0-9]"}},
+    {{"falcon"}, {"@punct", "@gpt2", "@digit-letters", "[0-9][0-9][0-9]"}},
     {{"default"}, {"[\\p{P}\\$\\+<=>\\^~\\|]+", "@gpt2", "@digits", "[0-9][0-9][0-9]"}},
     {{"deepseek-llm"},
      {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
@@ -90,6 +95,7 @@ static cn_status add_step(pretok *p, const char *step, cn_err *err)
         {"@qwen2", {.kind = PRE_QWEN2}},
         {"@digit", {.kind = PRE_DIGITS, .single = true}},
         {"@digits", {.kind = PRE_DIGITS}},
+        {"@digit-letters", {.kind = PRE_DIGITS, .on_letters = true}},
         {"@punct", {.kind = PRE_PUNCT, .behaviour = PRE_CONTIGUOUS}},
     };
     for (size_t i = 0; i < CN_ARRAY_LEN(own); i++)

@@ -246,6 +246,7 @@ static cn_status add_pre_tokenizer(cn_tokenizer *t, const cn_json *j, cn_err *er
     else if (is_type(j, "Digits")) {
         stage.kind = PRE_DIGITS;
         stage.single = flag(j, "individual_digits", false);
+        stage.on_letters = t->byte_level;
     } else if (is_type(j, "Punctuation")) {
         stage.kind = PRE_PUNCT;
         cn_status st = behaviour_of(j, &stage.behaviour, err);

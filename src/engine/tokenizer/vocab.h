@@ -22,7 +22,8 @@ typedef struct vocab_token {
     uint32_t bytes, bytes_n; /* as running text */
     float score;
     uint8_t kind;
-    bool is_end, is_added;
+    bool is_end;
+    bool is_apart; /* no merging leads to it: byte-level, and not in the byte alphabet */
 } vocab_token;
 
 typedef struct vocab {
@@ -69,7 +70,7 @@ static inline bool vocab_is_control(const vocab *v, size_t id)
 static inline bool vocab_is_mergeable(const vocab *v, size_t id)
 {
     uint8_t k = v->tokens[id].kind;
-    return k == TOK_NORMAL || k == TOK_USER;
+    return (k == TOK_NORMAL || k == TOK_USER) && !v->tokens[id].is_apart;
 }
 
 uint32_t vocab_hash(cn_str s);
