@@ -7,6 +7,9 @@
 #include "model_priv.h"
 #include "quants.h"
 
+_Static_assert(MODEL_MAX_WIDTH <= KERN_MAX_COLS && MODEL_MAX_HEAD <= KERN_MAX_HEAD,
+               "the kernels take every model that passes the checks");
+
 /* Tensors that belong to one layer, or (layer < 0) to the model. */
 typedef struct binder {
     cn_model *m;

@@ -48,7 +48,9 @@ static cn_status check(const hparams *hp, cn_err *err)
         (st = in_range("feed-forward length", hp->n_ff, 1, MODEL_MAX_WIDTH, err)) ||
         (st = in_range("number of heads", hp->n_heads, 1, 4096, err)) ||
         (st = in_range("number of key-value heads", hp->n_kv_heads, 1, hp->n_heads, err)) ||
-        (st = in_range("head dimension", hp->head_dim, 1, 4096, err)) ||
+        (st = in_range("head dimension", hp->head_dim, 1, MODEL_MAX_HEAD, err)) ||
+        (st = in_range("width of all heads", (uint64_t)hp->n_heads * hp->head_dim, 1,
+                       MODEL_MAX_WIDTH, err)) ||
         (st = in_range("context length", hp->n_ctx_train, 1, MODEL_MAX_CTX, err)) ||
         (st = in_range("rotary dimensions", hp->n_rot, 0, hp->head_dim, err)))
         return st;

@@ -18,10 +18,11 @@ typedef enum model_family {
 
 typedef enum pooling { POOL_NONE, POOL_MEAN, POOL_CLS } pooling;
 
-/* Upper bounds that no known model reaches; they keep every product of two far from overflow.
- */
+/* Upper bounds that no known model reaches; they keep every product of two far from overflow,
+ * and rows within what the kernels take. */
 #define MODEL_MAX_LAYERS 1024
-#define MODEL_MAX_WIDTH (1u << 20)
+#define MODEL_MAX_WIDTH (1u << 17)
+#define MODEL_MAX_HEAD 512
 #define MODEL_MAX_VOCAB (1u << 22)
 #define MODEL_MAX_CTX (1u << 24)
 

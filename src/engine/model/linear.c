@@ -24,23 +24,31 @@ static bool any_adapters(const fwd *f)
     return false;
 }
 
+/* The type that tells whether an 8-bit form is wanted: NF4's code book, like f32, is not
+ * rounded to. */
+static cn_dtype rounding_type(const linear_job *j)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        cn_dtype type = j->p[i].l->w.type;
+        if (cn_dtype_info_of((uint32_t)type)->block > 1 && type < CN_NF4) return type;
+    }
+    return CN_F32;
+}
+
 static void quantize_part(void *job, unsigned index, unsigned n_threads)
 {
     const linear_job *j = job;
     size_t t0, t1;
     cn_pool_part(j->act.n_tokens, 1, index, n_threads, &t0, &t1);
-    j->f->m->kern->quantize(&j->act, j->p[0].l->w.type, t0, t1);
+    j->f->m->kern->quantize(&j->act, rounding_type(j), t0, t1);
 }
 
 /* The 8-bit form serves all products that share it; weights of another type get theirs in turn.
  */
 static void quantize(linear_job *j)
 {
-    if (j->f->m->precision == KERN_EXACT) return;
-    if (j->act.n_tokens < 8)
-        quantize_part(j, 0, 1);
-    else
-        cn_pool_run(j->f->m->pool, quantize_part, j);
+    if (j->f->m->precision == KERN_EXACT || rounding_type(j) == CN_F32) return;
+    share_out(j->f, quantize_part, j, (uint64_t)j->act.n_tokens * j->act.n_cols);
 }
 
 static void *scratch_of(const fwd *f, unsigned index)
@@ -125,20 +133,15 @@ void op_linear(fwd *f, const float *x, const product *p, size_t n_products)
 {
     linear_job j = {.f = f, .p = p, .n = n_products};
     j.act = (kern_act){f->n, p[0].l->w.n_cols, x, f->ws->act};
-    /* Products of one weight type run as one job; the usual mixes put another type only at v.
-     */
-    for (size_t done = 0; done < n_products; done += j.n) {
-        j.p = p + done;
-        j.n = 1;
-        while (done + j.n < n_products && j.p[j.n].l->w.type == j.p[0].l->w.type)
-            j.n++;
-        quantize(&j);
-        cn_pool_run(f->m->pool, product_part, &j);
-    }
+    uint64_t work = 0;
+    for (size_t i = 0; i < n_products; i++)
+        work += (uint64_t)f->n * p[i].l->w.n_rows * p[i].l->w.n_cols;
+    quantize(&j);
+    share_out(f, product_part, &j, work);
     if (!any_adapters(f)) return;
     for (size_t i = 0; i < n_products; i++) {
         j.p = p + i;
-        if (p[i].l->site >= 0 && shrink(&j)) cn_pool_run(f->m->pool, added_part, &j);
+        if (p[i].l->site >= 0 && shrink(&j)) share_out(f, added_part, &j, work);
     }
 }
 

@@ -6,6 +6,16 @@
 #include "quants.h"
 #include "workspace.h"
 
+#define WORTH_SHARING (1u << 16)
+
+void share_out(const fwd *f, cn_pool_fn *fn, void *job, uint64_t work)
+{
+    if (work < WORTH_SHARING)
+        fn(job, 0, 1);
+    else
+        cn_pool_run(f->m->pool, fn, job);
+}
+
 /* A function on tokens [t0, t1). */
 typedef struct token_job token_job;
 typedef void token_fn(const token_job *j, size_t t0, size_t t1);
@@ -28,13 +38,9 @@ static void run_part(void *job, unsigned index, unsigned n_threads)
     j->fn(j, t0, t1);
 }
 
-/* Waking the others costs more than a few tokens' work. */
 static void for_tokens(token_job j)
 {
-    if (j.f->n < 8)
-        j.fn(&j, 0, j.f->n);
-    else
-        cn_pool_run(j.f->m->pool, run_part, &j);
+    share_out(j.f, run_part, &j, (uint64_t)j.f->n * j.f->m->hp.n_embd);
 }
 
 /* The run that token t belongs to, and its position there. */
@@ -235,39 +241,54 @@ typedef struct attend_job {
     bool causal;
 } attend_job;
 
-/* All query heads that share key-value head `h`, for token t. */
-static void attend_group(const attend_job *a, uint32_t h, size_t t, float *scores)
+/* Query heads g0 .. g0 + n_heads of key-value head h, for tokens t0 .. t0 + n_tokens of a run:
+ * at most KERN_ATTEND_TOGETHER queries that read the same keys and values. */
+static void attend_block(const attend_job *a, const fwd_run *r, uint32_t h, uint32_t g0,
+                         uint32_t n_heads, uint32_t t0, uint32_t n_tokens, float *scores)
 {
     const fwd *f = a->f;
     const hparams *hp = &f->m->hp;
-    uint32_t pos, group = hp->n_heads / hp->n_kv_heads;
-    const fwd_run *r = run_of(f, t, &pos);
-    size_t to = a->causal ? pos + 1 : r->pos0 + r->n;
-    size_t from = hp->window && to > hp->window ? to - hp->window : 0;
-    kern_cache k = kv_cache_head(r->kv, r->kv->k, f->layer, h),
-               v = kv_cache_head(r->kv, r->kv->v, f->layer, h);
-    float scale = 1.0f / sqrtf((float)hp->head_dim);
-    for (uint32_t g = h * group; g < (h + 1) * group; g++) {
-        size_t at = (t * hp->n_heads + g) * hp->head_dim;
-        f->m->kern->attend(f->ws->att + at, f->ws->q + at, &k, &v, hp->head_dim, from, to,
-                           scale, scores);
-    }
+    size_t at[KERN_ATTEND_TOGETHER], from[KERN_ATTEND_TOGETHER], to[KERN_ATTEND_TOGETHER],
+        n = 0;
+    for (uint32_t t = t0; t < t0 + n_tokens; t++)
+        for (uint32_t g = g0; g < g0 + n_heads; g++, n++) {
+            at[n] = ((r->first + t) * hp->n_heads + g) * hp->head_dim;
+            to[n] = a->causal ? r->pos0 + t + 1 : r->pos0 + r->n;
+            from[n] = hp->window && to[n] > hp->window ? to[n] - hp->window : 0;
+        }
+    kern_queries qs = {n, f->ws->q, f->ws->att, at, at, from, to};
+    kern_cache k = kv_cache_head(r->kv, r->kv->k, f->layer, h);
+    kern_cache v = kv_cache_head(r->kv, r->kv->v, f->layer, h);
+    f->m->kern->attend_many(&qs, &k, &v, hp->head_dim, 1.0f / sqrtf((float)hp->head_dim),
+                            scores);
 }
 
-/* Head by head, so that its keys stay in cache; tokens dealt out in turn, as later ones see
+/* Blocks head by head, so that its keys stay in cache; dealt out in turn, as later tokens see
  * more. */
 static void attend_part(void *job, unsigned index, unsigned n_threads)
 {
     const attend_job *a = job;
     const fwd *f = a->f;
-    uint32_t n_heads = f->m->hp.n_kv_heads;
-    float *scores = f->ws->scores + (size_t)index * f->ws->n_ctx;
-    for (size_t u = index; u < f->n * n_heads; u += n_threads)
-        attend_group(a, (uint32_t)(u / f->n), u % f->n, scores);
+    const hparams *hp = &f->m->hp;
+    const uint32_t group = hp->n_heads / hp->n_kv_heads;
+    const uint32_t heads = CN_MIN(group, KERN_ATTEND_TOGETHER),
+                   tokens = KERN_ATTEND_TOGETHER / heads;
+    float *scores = f->ws->scores + (size_t)index * KERN_ATTEND_TOGETHER * f->ws->n_ctx;
+    size_t turn = 0;
+    for (const fwd_run *r = f->runs; r < f->runs + f->n_runs; r++)
+        for (uint32_t h = 0; h < hp->n_kv_heads; h++)
+            for (uint32_t t = 0; t < r->n; t += tokens)
+                for (uint32_t g = 0; g < group; g += heads)
+                    if (turn++ % n_threads == index)
+                        attend_block(a, r, h, h * group + g, CN_MIN(heads, group - g), t,
+                                     CN_MIN(tokens, r->n - t), scores);
 }
 
 void op_attend(fwd *f, bool causal)
 {
     attend_job a = {f, causal};
-    cn_pool_run(f->m->pool, attend_part, &a);
+    uint64_t work = 0;
+    for (size_t i = 0; i < f->n_runs; i++)
+        work += (uint64_t)f->runs[i].n * (f->runs[i].pos0 + f->runs[i].n);
+    share_out(f, attend_part, &a, work * f->m->hp.n_heads * f->m->hp.head_dim);
 }

@@ -19,7 +19,7 @@ uint64_t workspace_bytes(const hparams *hp, uint32_t n_batch, uint32_t n_ctx,
 {
     widths w = widths_of(hp);
     uint64_t floats = (uint64_t)n_batch * (w.e + 3 * w.h + 2 * w.kv + 2 * w.f + hp->n_rot) +
-                      (uint64_t)n_threads * n_ctx + hp->n_vocab;
+                      (uint64_t)n_threads * KERN_ATTEND_TOGETHER * n_ctx + hp->n_vocab;
     return 4 * floats + kern_act_bytes(n_batch, w.act) + (uint64_t)n_threads * KERN_SCRATCH;
 }
 
@@ -43,7 +43,8 @@ cn_status workspace_new(workspace **out, const cn_model *m, uint32_t n_batch, ui
               (ws->gate = cn_arena_alloc(a, n * w.f, sizeof(float))) &&
               (ws->up = cn_arena_alloc(a, n * w.f, sizeof(float))) &&
               (ws->rope = cn_arena_alloc(a, n * hp->n_rot, sizeof(float))) &&
-              (ws->scores = cn_arena_alloc(a, (size_t)ws->n_threads * n_ctx, sizeof(float))) &&
+              (ws->scores = cn_arena_alloc(
+                   a, (size_t)ws->n_threads * KERN_ATTEND_TOGETHER * n_ctx, sizeof(float))) &&
               (ws->act = cn_alloc_array(kern_act_bytes(n, w.act), 1)) &&
               (ws->scratch = cn_alloc_array(ws->n_threads, KERN_SCRATCH));
     if (!ok) {

@@ -18,7 +18,7 @@ struct workspace {
     float *rope;      /* (n, n_rot / 2, 2): cos and sin at each token's position */
     void *act;        /* 8-bit activations */
     char *scratch;    /* (n_threads, KERN_SCRATCH) */
-    float *scores;    /* (n_threads, n_ctx) */
+    float *scores;    /* (n_threads, KERN_ATTEND_TOGETHER, n_ctx) */
     float *low;       /* (n, adapter_rank): A x of adapters */
     float *added;     /* (n, widest): B A x */
     uint32_t adapter_rank, widest;
@@ -33,6 +33,10 @@ typedef struct fwd {
     size_t n_runs, n;
     uint32_t layer;
 } fwd;
+
+/* Runs fn on all threads, or on this one alone when `work` (multiplications, about) is less
+ * than waking the others costs: some microseconds. */
+void share_out(const fwd *f, cn_pool_fn *fn, void *job, uint64_t work);
 
 typedef struct product {
     const linear *l;
