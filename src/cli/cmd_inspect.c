@@ -421,6 +421,15 @@ static cn_status inspect_tokenizer(facts *f, const char *path, cn_err *err)
     return CN_OK;
 }
 
+/* A file whose name promises weights is judged as such, so that a damaged one is an error. */
+static file_kind claimed_kind(const char *path, file_kind found)
+{
+    cn_str name = cn_str_of(path);
+    if (cn_is_dir(path)) return found;
+    if (cn_str_ends(name, CN_STR(".gguf"))) return KIND_GGUF;
+    return cn_str_ends(name, CN_STR(".safetensors")) ? KIND_SAFETENSORS : found;
+}
+
 static cn_status inspect(facts *f, const char *path, const inspect_settings *s, cn_err *err)
 {
     file_verdict v;
@@ -428,11 +437,14 @@ static cn_status inspect(facts *f, const char *path, const inspect_settings *s, 
     if (st) return st;
     fact_text(f, "file", "%s", cn_path_base(path));
     fact_text(f, "kind", "%s", v.what);
-    switch (v.kind) {
+    file_kind kind = claimed_kind(path, v.kind);
+    switch (kind) {
     case KIND_GGUF:
-        return inspect_gguf(f, path, s, err);
+        st = inspect_gguf(f, path, s, err);
+        break;
     case KIND_SAFETENSORS:
-        return inspect_safetensors(f, path, s, err);
+        st = inspect_safetensors(f, path, s, err);
+        break;
     case KIND_HF_FOLDER:
         return inspect_folder(f, path, s, err);
     case KIND_ADAPTER_FOLDER:
@@ -443,6 +455,11 @@ static cn_status inspect(facts *f, const char *path, const inspect_settings *s, 
         if (v.advice) fact_text(f, "advice", "%s", v.advice);
         return CN_OK;
     }
+    if (!st || kind == v.kind) return st;
+    /* What it is says more than what is wrong with it. */
+    err->next[0] = '\0';
+    return cn_next(err, st, "it is: %s%s%s", v.what, v.advice ? "; " : "",
+                   v.advice ? v.advice : "");
 }
 
 static cn_status run(const void *settings, cn_err *err)

@@ -52,7 +52,7 @@ void cli_error_json(cn_buf *out, cn_status st, const cn_err *err)
 void cli_error_print(const char *verb, bool json, cn_status st, const cn_err *err)
 {
     if (st == CN_E_CANCELLED) return;
-    if (json) {
+    if (json && !ferror(stdout)) {
         cn_buf out = {0};
         cli_error_json(&out, st, err);
         printf("%.*s\n", (int)out.n, out.p);

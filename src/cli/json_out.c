@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "compiler.h"
 
 static void comma(json_out *j)
 {
@@ -124,9 +127,36 @@ void json_put_ids(json_out *j, const char *key, const int32_t *ids, size_t n)
     json_close(j, ']');
 }
 
+/* U+0085, U+2028 and U+2029 end a line for some readers: they leave as escapes. They can only
+ * stand inside strings. */
+static size_t line_end(const char *p, size_t n, const char **escape)
+{
+    static const struct {
+        const char *bytes, *escape;
+    } ends[] = {
+        {"\xC2\x85", "\\u0085"}, {"\xE2\x80\xA8", "\\u2028"}, {"\xE2\x80\xA9", "\\u2029"}};
+    for (size_t i = 0; i < CN_ARRAY_LEN(ends); i++) {
+        size_t len = strlen(ends[i].bytes);
+        *escape = ends[i].escape;
+        if (n >= len && memcmp(p, ends[i].bytes, len) == 0) return len;
+    }
+    return 0;
+}
+
 void json_print(json_out *j)
 {
-    fwrite(j->b.p, 1, j->b.n, stdout);
+    size_t from = 0;
+    for (size_t i = 0; i < j->b.n;) {
+        const char *escape;
+        size_t n = line_end(j->b.p + i, j->b.n - i, &escape);
+        if (n) {
+            fwrite(j->b.p + from, 1, i - from, stdout);
+            fputs(escape, stdout);
+            from = i + n;
+        }
+        i += CN_MAX(n, 1);
+    }
+    if (j->b.n > from) fwrite(j->b.p + from, 1, j->b.n - from, stdout);
     putchar('\n');
     cn_buf_deinit(&j->b);
     *j = (json_out){0};

@@ -105,20 +105,22 @@ static char *look_up(const char *kind, const char *name, size_t n)
     return found;
 }
 
-/* The entries of a folder: the nearest to `name`, and up to eight of them for the message. */
+/* The entries of a folder: the nearest to `name`, and up to eight of them for the message.
+ * Short names leave ".gguf" out. */
 typedef struct listing {
     char best[256];
     cn_buf all;
     size_t n;
 } listing;
 
-static void list_folder(listing *l, const char *folder, const char *name)
+static void list_folder(listing *l, const char *folder, const char *name, bool short_names)
 {
     DIR *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d));) {
         char entry[256];
         if (e->d_name[0] == '.') continue;
         snprintf(entry, sizeof entry, "%s", e->d_name);
+        if (short_names && is_gguf(entry)) entry[strlen(entry) - 5] = '\0';
         const char *near = cli_nearer(name, l->best[0] ? l->best : NULL, entry);
         if (near == entry) memcpy(l->best, entry, sizeof entry);
         if (l->n++ < 8) cn_buf_printf(&l->all, "%s%s", l->all.n ? ", " : "", entry);
@@ -133,8 +135,8 @@ static cn_status not_found(const char *kind, const char *name, cn_err *err)
     char *beside =
         slash ? cn_xstrndup(name, CN_MAX((size_t)(slash - name), 1)) : cn_xstrndup(".", 1);
     listing store = {0}, here = {0};
-    list_folder(&store, folder, name);
-    list_folder(&here, beside, cn_path_base(name));
+    list_folder(&store, folder, name, true);
+    list_folder(&here, beside, cn_path_base(name), false);
     cn_status st =
         cn_fail(err, CN_E_NOT_FOUND, "no such file or folder, and the store %s holds %s%s%s",
                 folder, store.n ? store.all.p : "nothing", store.n > 8 ? ", ..." : "",
