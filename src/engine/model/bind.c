@@ -91,6 +91,16 @@ static bool is_f32_like(cn_dtype type)
     return type == CN_F32 || type == CN_F16 || type == CN_BF16;
 }
 
+#define SQUARE 64 /* rows and columns turned at a time, so that both sides stay in cache */
+
+static void transpose_square(const weight *t, size_t item, size_t r0, size_t c0, char *copy)
+{
+    for (size_t c = c0; c < CN_MIN(c0 + SQUARE, t->n_cols); c++)
+        for (size_t r = r0; r < CN_MIN(r0 + SQUARE, t->n_rows); r++)
+            memcpy(copy + (r * t->n_cols + c) * item,
+                   (const char *)t->data + (c * t->n_rows + r) * item, item);
+}
+
 /* (cols, rows) in memory becomes (rows, cols) in an array of our own, the element type kept. */
 static const void *transpose(binder *b, const weight *t)
 {
@@ -102,11 +112,9 @@ static const void *transpose(binder *b, const weight *t)
     }
     b->m->prepared[b->m->n_prepared++] = copy;
     b->m->prepared_bytes += t->size;
-    for (size_t c = 0; c < t->n_cols; c++) {
-        const char *from = (const char *)t->data + c * (size_t)t->n_rows * item;
-        for (size_t r = 0; r < t->n_rows; r++)
-            memcpy(copy + r * row_bytes + c * item, from + r * item, item);
-    }
+    for (size_t r = 0; r < t->n_rows; r += SQUARE)
+        for (size_t c = 0; c < t->n_cols; c += SQUARE)
+            transpose_square(t, item, r, c, copy);
     return copy;
 }
 
