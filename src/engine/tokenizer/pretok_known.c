@@ -13,6 +13,11 @@
     "]+[" SMALL "]*" after
 #define SHORT_FORMS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 
+/* DeepSeek LLM's: its file lists the ranges of cased letters one by one. */
+#define CASED_WORD "\\s?[\\p{Lu}\\p{Ll}\\p{Lt}]+"
+#define WIDE_PUNCT "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+"
+#define CJK "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
+
 /* Written in these ways in the wild. */
 static const struct {
     const char *pattern;
@@ -64,12 +69,8 @@ static const struct {
      {"@digit", "@gpt2"}},
     {{"falcon"}, {"@punct", "@gpt2", "@digit-letters", "[0-9][0-9][0-9]"}},
     {{"default"}, {"[\\p{P}\\$\\+<=>\\^~\\|]+", "@gpt2", "@digits", "[0-9][0-9][0-9]"}},
-    {{"deepseek-llm"},
-     {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
-      "@digits"}},
-    {{"deepseek-coder"},
-     {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
-      "@digit"}},
+    {{"deepseek-llm"}, {"[\r\n]", CASED_WORD, WIDE_PUNCT, "\\s+$", CJK, "@digits"}},
+    {{"deepseek-coder"}, {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "@digit"}},
     {{"deepseek-v3"},
      {"\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
       "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?"
