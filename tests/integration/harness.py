@@ -64,7 +64,8 @@ class Case(unittest.TestCase):
     def lines(self, *args, rows, **how):
         """Feeds JSON objects a line, gives back one object for each, in order."""
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        out = self.succeeds(*args, "--jsonl", stdin=text, **how).splitlines()
+        out = self.succeeds(*args, "--jsonl", stdin=text, **how).split("\n")
+        self.assertEqual(out.pop(), "")
         self.assertEqual(len(out), len(rows))
         return [json.loads(line) for line in out]
 
