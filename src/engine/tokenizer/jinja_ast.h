@@ -91,6 +91,12 @@ typedef struct jfunc {
     const char *params[JFUNC_ARGS];
 } jfunc;
 
+/* The head of a built-in; few use all of it. */
+#define J_UNUSED __attribute__((unused))
+#define JFUNC(name)                                                                            \
+    static jv name(struct jrun *r J_UNUSED, jv self J_UNUSED, const jv *a J_UNUSED,            \
+                   const struct jargs *all J_UNUSED)
+
 const jfunc *jfunc_find(const jfunc *table, cn_str name); /* tables end with .name NULL */
 extern const jfunc j_filters[], j_list_filters[], j_tests[], j_globals[];
 const jfunc *jfilter_find(cn_str name);

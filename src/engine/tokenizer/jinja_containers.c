@@ -2,8 +2,6 @@
  * render, so that a template may change them: some do. */
 #include "jinja_string.h"
 
-#define METHOD(name) static jv name(jrun *r, jv self, const jv *a, const jargs *all)
-#define UNUSED (void)r, (void)self, (void)a, (void)all
 #define MAX_RANGE 100000 /* as in Jinja's sandbox */
 
 /* ---- list */
@@ -15,16 +13,14 @@ static bool mutable_list(jrun *r, jv self, const char *method)
     return !r->status;
 }
 
-METHOD(l_append)
+JFUNC(l_append)
 {
-    UNUSED;
     if (mutable_list(r, self, "append")) j_push(r, self.u.list, a[0]);
     return j_none();
 }
 
-METHOD(l_extend)
+JFUNC(l_extend)
 {
-    UNUSED;
     if (!mutable_list(r, self, "extend")) return j_none();
     jlist *more = j_to_list(r, a[0]);
     for (size_t i = 0; more && i < more->n; i++)
@@ -39,9 +35,8 @@ static int64_t place(int64_t i, size_t n, bool end_too)
     return i >= 0 && (uint64_t)i < n + end_too ? i : -1;
 }
 
-METHOD(l_insert)
+JFUNC(l_insert)
 {
-    UNUSED;
     jlist *l = self.u.list;
     if (!mutable_list(r, self, "insert") || !j_push(r, l, a[1])) return j_none();
     int64_t i = j_arg_int(r, a[0], 0), n = (int64_t)l->n - 1;
@@ -62,9 +57,8 @@ static jv take_at(jrun *r, jlist *l, int64_t i)
     return v;
 }
 
-METHOD(l_pop)
+JFUNC(l_pop)
 {
-    UNUSED;
     if (!mutable_list(r, self, "pop")) return j_none();
     int64_t i = place(j_arg_int(r, a[0], -1), self.u.list->n, false);
     if (i >= 0) return take_at(r, self.u.list, i);
@@ -80,40 +74,35 @@ static int64_t position(jrun *r, const jlist *l, jv v)
     return -1;
 }
 
-METHOD(l_index)
+JFUNC(l_index)
 {
-    UNUSED;
     return j_int(position(r, self.u.list, a[0]));
 }
 
-METHOD(l_remove)
+JFUNC(l_remove)
 {
-    UNUSED;
     if (!mutable_list(r, self, "remove")) return j_none();
     int64_t i = position(r, self.u.list, a[0]);
     if (i >= 0) take_at(r, self.u.list, i);
     return j_none();
 }
 
-METHOD(l_count)
+JFUNC(l_count)
 {
-    UNUSED;
     int64_t n = 0;
     for (size_t i = 0; i < self.u.list->n && !r->status; i++)
         n += j_equal(r, self.u.list->v[i], a[0]);
     return j_int(n);
 }
 
-METHOD(l_clear)
+JFUNC(l_clear)
 {
-    UNUSED;
     if (mutable_list(r, self, "clear")) self.u.list->n = 0;
     return j_none();
 }
 
-METHOD(l_reverse)
+JFUNC(l_reverse)
 {
-    UNUSED;
     jlist *l = self.u.list;
     if (!mutable_list(r, self, "reverse") || !j_charge(r, l->n)) return j_none();
     for (size_t i = 0; i < l->n / 2; i++) {
@@ -124,18 +113,16 @@ METHOD(l_reverse)
     return j_none();
 }
 
-METHOD(l_sort)
+JFUNC(l_sort)
 {
-    UNUSED;
     jlist *keys = j_to_list(r, self);
     if (keys && mutable_list(r, self, "sort"))
         j_sort(r, keys, self.u.list, j_arg_bool(a[0], false));
     return j_none();
 }
 
-METHOD(l_copy)
+JFUNC(l_copy)
 {
-    UNUSED;
     jlist *l = j_to_list(r, self);
     return l ? j_of(J_LIST, l) : j_none();
 }
@@ -157,9 +144,8 @@ const jfunc j_list_methods[] = {
 
 /* ---- dict */
 
-METHOD(d_get)
+JFUNC(d_get)
 {
-    UNUSED;
     jv v = j_dict_get(r, self.u.dict, a[0]);
     if (v.kind != J_ABSENT) return v;
     return a[1].kind == J_ABSENT ? j_none() : a[1];
@@ -176,25 +162,21 @@ static jv view(jrun *r, const jdict *d, bool keys, bool values)
     return l ? j_of(J_VIEW, l) : j_none();
 }
 
-METHOD(d_items)
+JFUNC(d_items)
 {
-    UNUSED;
     return view(r, self.u.dict, true, true);
 }
-METHOD(d_keys)
+JFUNC(d_keys)
 {
-    UNUSED;
     return view(r, self.u.dict, true, false);
 }
-METHOD(d_values)
+JFUNC(d_values)
 {
-    UNUSED;
     return view(r, self.u.dict, false, true);
 }
 
-METHOD(d_pop)
+JFUNC(d_pop)
 {
-    UNUSED;
     ptrdiff_t i = j_dict_find(r, self.u.dict, a[0]);
     if (i >= 0) return j_dict_take(r, self.u.dict, (size_t)i);
     if (a[1].kind == J_ABSENT) j_fail(r, CN_E_FORMAT, "pop(): no such key");
@@ -220,16 +202,14 @@ static void merge(jrun *r, jdict *into, jv from, const jargs *all)
         j_dict_set(r, into, j_of(J_STR, all->kw[i].name), all->kw[i].value);
 }
 
-METHOD(d_update)
+JFUNC(d_update)
 {
-    UNUSED;
     merge(r, self.u.dict, all->n ? all->pos[0] : (jv){0}, all);
     return j_none();
 }
 
-METHOD(d_setdefault)
+JFUNC(d_setdefault)
 {
-    UNUSED;
     jv v = j_dict_get(r, self.u.dict, a[0]);
     if (v.kind != J_ABSENT) return v;
     v = a[1].kind == J_ABSENT ? j_none() : a[1];
@@ -237,18 +217,16 @@ METHOD(d_setdefault)
     return v;
 }
 
-METHOD(d_copy)
+JFUNC(d_copy)
 {
-    UNUSED;
     jdict *d = j_dict_new(r);
     if (!d) return j_none();
     merge(r, d, self, &(jargs){0});
     return j_of(J_DICT, d);
 }
 
-METHOD(d_clear)
+JFUNC(d_clear)
 {
-    UNUSED;
     *self.u.dict = (jdict){0};
     return j_none();
 }
@@ -268,18 +246,16 @@ const jfunc j_dict_methods[] = {
 
 /* ---- cycler */
 
-METHOD(c_next)
+JFUNC(c_next)
 {
-    UNUSED;
     jcycler *c = self.u.cycler;
     jv v = c->items.v[c->at];
     c->at = (c->at + 1) % c->items.n;
     return v;
 }
 
-METHOD(c_reset)
+JFUNC(c_reset)
 {
-    UNUSED;
     self.u.cycler->at = 0;
     return j_none();
 }
@@ -298,15 +274,14 @@ const jfunc *const j_methods[JM_KINDS] = {
 const jfunc *jfunc_find(const jfunc *table, cn_str name)
 {
     for (; table->name; table++)
-        if (cn_str_is(name, table->name)) return table;
+        if (name.n && name.p[0] == table->name[0] && cn_str_is(name, table->name)) return table;
     return NULL;
 }
 
 /* ---- globals */
 
-METHOD(g_range)
+JFUNC(g_range)
 {
-    UNUSED;
     bool one = a[1].kind == J_ABSENT;
     int64_t start = one ? 0 : j_arg_int(r, a[0], 0);
     int64_t stop = j_arg_int(r, one ? a[0] : a[1], 0), step = j_arg_int(r, a[2], 1), distance;
@@ -326,16 +301,15 @@ METHOD(g_range)
     return j_of(J_RANGE, g);
 }
 
-METHOD(g_dict)
+JFUNC(g_dict)
 {
-    UNUSED;
     jdict *d = j_dict_new(r);
     if (!d) return j_none();
     merge(r, d, all->n ? all->pos[0] : (jv){0}, all);
     return j_of(J_DICT, d);
 }
 
-METHOD(g_namespace)
+JFUNC(g_namespace)
 {
     jv d = g_dict(r, self, a, all);
     if (d.kind == J_DICT) d.kind = J_NAMESPACE;
@@ -351,32 +325,28 @@ static jv new_cycler(jrun *r, jkind kind, const jv *items, size_t n)
     return j_of(kind, c);
 }
 
-METHOD(g_cycler)
+JFUNC(g_cycler)
 {
-    UNUSED;
     if (all->n) return new_cycler(r, J_CYCLER, all->pos, all->n);
     j_fail(r, CN_E_FORMAT, "at least one item has to be provided");
     return j_none();
 }
 
-METHOD(g_joiner)
+JFUNC(g_joiner)
 {
-    UNUSED;
     jv sep = a[0].kind == J_ABSENT ? j_str_lit(r, ", ") : a[0];
     return new_cycler(r, J_JOINER, &sep, 1);
 }
 
-METHOD(g_raise)
+JFUNC(g_raise)
 {
-    UNUSED;
     jstr *why = j_to_str(r, a[0]);
     if (!r->status) j_fail(r, CN_E_REFUSED, "%.*s", (int)CN_MIN(why->n, (size_t)500), why->p);
     return j_none();
 }
 
-METHOD(g_strftime)
+JFUNC(g_strftime)
 {
-    UNUSED;
     return j_strftime(r, js_arg(r, a[0], "strftime_now() argument"));
 }
 

@@ -14,8 +14,10 @@ void j_fail(jrun *r, cn_status st, const char *fmt, ...)
     va_end(args);
     if (st == CN_E_REFUSED)
         r->status = cn_fail(r->err, st, "%s", text);
-    else
+    else if (r->line)
         r->status = cn_fail(r->err, st, "line %u: %s", r->line, text);
+    else
+        r->status = cn_fail(r->err, st, "the variables: %s", text);
 }
 
 void *j_alloc(jrun *r, size_t n, size_t size)
@@ -50,8 +52,9 @@ bool j_enter(jrun *r)
 
 /* ---- names */
 
-static jbind *bound_in(jscope *s, uint32_t name)
+static jbind *bound_in(jrun *r, jscope *s, uint32_t name)
 {
+    if (s->n > 16 && !j_charge(r, s->n / 16)) return NULL;
     for (uint32_t i = 0; i < s->n; i++)
         if (s->v[i].name == name) return &s->v[i];
     return NULL;
@@ -60,7 +63,7 @@ static jbind *bound_in(jscope *s, uint32_t name)
 jv j_lookup(jrun *r, uint32_t name)
 {
     for (jscope *s = r->scope; s->up; s = s->up) {
-        const jbind *b = bound_in(s, name);
+        const jbind *b = bound_in(r, s, name);
         if (b) return b->value;
     }
     jv v = r->root[name];
@@ -74,7 +77,7 @@ bool j_bind(jrun *r, uint32_t name, jv v)
         r->root[name] = v;
         return true;
     }
-    jbind *b = bound_in(s, name);
+    jbind *b = bound_in(r, s, name);
     if (b) {
         b->value = v;
         return true;
@@ -336,15 +339,31 @@ static jv eval_compare(jrun *r, const jnode *n)
     return j_bool(true);
 }
 
+static bool plain_sum(const jnode *k, jv a, jv b)
+{
+    return k->role == JO_ADD && a.kind == J_STR && b.kind == J_STR && !a.u.s->markup &&
+           !b.u.s->markup;
+}
+
+/* A sum of strings grows in the output, to be copied once. */
 static jv eval_arith(jrun *r, const jnode *n)
 {
     jv v = j_eval(r, n->a);
+    size_t start = r->out.n;
+    bool growing = false;
     for (const jnode *k = n->kids; k && !r->status; k = k->next) {
         jv right = j_eval(r, k);
         r->line = n->line;
-        v = j_arith(r, (jop)k->role, v, right);
+        bool sum = plain_sum(k, v, right);
+        if (growing && !sum) v = j_take(r, start);
+        if (sum && !growing) j_put_str(r, v.u.s);
+        if (sum)
+            j_put_str(r, right.u.s);
+        else
+            v = j_arith(r, (jop)k->role, v, right);
+        growing = sum;
     }
-    return v;
+    return growing ? j_take(r, start) : v;
 }
 
 static jv eval_logical(jrun *r, const jnode *n)

@@ -273,18 +273,16 @@ jv j_loop_attr(jrun *r, jloop *l, jstr *name)
 }
 
 /* loop.cycle(a, b, ...) */
-static jv loop_cycle(jrun *r, jv self, const jv *a, const jargs *all)
+JFUNC(loop_cycle)
 {
-    (void)a;
     if (all->n) return all->pos[(size_t)self.u.loop->index0 % all->n];
     j_fail(r, CN_E_FORMAT, "no items for cycling given");
     return j_none();
 }
 
 /* loop.changed(a, b, ...): other values than at the last call? */
-static jv loop_changed(jrun *r, jv self, const jv *a, const jargs *all)
+JFUNC(loop_changed)
 {
-    (void)a;
     jlist *now = j_list_new(r, all->n);
     for (size_t i = 0; i < all->n; i++)
         j_push(r, now, all->pos[i]);

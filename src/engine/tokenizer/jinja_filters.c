@@ -7,9 +7,6 @@
 #include "jinja_text.h"
 #include "utf8.h"
 
-#define FILTER(name) static jv name(jrun *r, jv self, const jv *a, const jargs *all)
-#define UNUSED (void)r, (void)self, (void)a, (void)all
-
 int64_t j_arg_int(jrun *r, jv v, int64_t fallback)
 {
     if (v.kind == J_ABSENT || v.kind == J_NONE) return fallback;
@@ -25,47 +22,39 @@ bool j_arg_bool(jv v, bool fallback)
     return v.kind == J_ABSENT ? fallback : j_truth(v);
 }
 
-FILTER(f_upper)
+JFUNC(f_upper)
 {
-    UNUSED;
     return js_case(r, j_to_str(r, self), JC_UPPER);
 }
-FILTER(f_lower)
+JFUNC(f_lower)
 {
-    UNUSED;
     return js_case(r, j_to_str(r, self), JC_LOWER);
 }
-FILTER(f_title)
+JFUNC(f_title)
 {
-    UNUSED;
     return js_case(r, j_to_str(r, self), JC_TITLE_FILTER);
 }
-FILTER(f_capitalize)
+JFUNC(f_capitalize)
 {
-    UNUSED;
     return js_case(r, j_to_str(r, self), JC_CAPITALIZE);
 }
-FILTER(f_trim)
+JFUNC(f_trim)
 {
-    UNUSED;
     return js_strip(r, j_to_str(r, self), a[0], JS_BOTH);
 }
-FILTER(f_string)
+JFUNC(f_string)
 {
-    UNUSED;
     return j_of(J_STR, j_to_str(r, self));
 }
 
-FILTER(f_replace)
+JFUNC(f_replace)
 {
-    UNUSED;
     return js_replace(r, j_to_str(r, self), j_to_str(r, a[0]), j_to_str(r, a[1]),
                       j_arg_int(r, a[2], -1));
 }
 
-FILTER(f_center)
+JFUNC(f_center)
 {
-    UNUSED;
     jstr space = {.p = " ", .n = 1, .chars = 1, .trusted = true};
     return js_center(r, j_to_str(r, self), j_arg_int(r, a[0], 80), JS_BOTH, &space);
 }
@@ -102,27 +91,23 @@ static jv escaped(jrun *r, jv v, bool escape)
     return j_take_markup(r, start, true);
 }
 
-FILTER(f_safe)
+JFUNC(f_safe)
 {
-    UNUSED;
     return escaped(r, self, false);
 }
 
-FILTER(f_escape)
+JFUNC(f_escape)
 {
-    UNUSED;
     return escaped(r, self, self.kind != J_STR || !self.u.s->markup);
 }
 
-FILTER(f_forceescape)
+JFUNC(f_forceescape)
 {
-    UNUSED;
     return escaped(r, self, true);
 }
 
-FILTER(f_default)
+JFUNC(f_default)
 {
-    UNUSED;
     bool missing = self.kind == J_UNDEF || (j_arg_bool(a[1], false) && !j_truth(self));
     if (!missing) return self;
     return a[0].kind == J_ABSENT ? j_str_lit(r, "") : a[0];
@@ -183,9 +168,8 @@ static jv whole(double f, jv fallback)
     return j_int((int64_t)f);
 }
 
-FILTER(f_int)
+JFUNC(f_int)
 {
-    UNUSED;
     jv fallback = a[0].kind == J_ABSENT ? j_int(0) : a[0];
     double f;
     if (self.kind == J_FLOAT) return whole(self.u.f, fallback);
@@ -197,9 +181,8 @@ FILTER(f_int)
     return j_parse_float(self.u.s, &f) ? whole(f, fallback) : fallback;
 }
 
-FILTER(f_float)
+JFUNC(f_float)
 {
-    UNUSED;
     double f;
     if (j_is_number(self)) return j_float(j_as_float(self));
     if (self.kind == J_UNDEF) return j_get_attr(r, self, &r->empty);
@@ -207,19 +190,21 @@ FILTER(f_float)
     return a[0].kind == J_ABSENT ? j_float(0) : a[0];
 }
 
-FILTER(f_abs)
+JFUNC(f_abs)
 {
-    UNUSED;
     if (self.kind == J_FLOAT) return j_float(fabs(self.u.f));
     if (j_is_int(self)) return j_as_int(self) < 0 ? j_negate(r, self) : j_int(j_as_int(self));
     return j_negate(r, self); /* fails */
 }
 
 /* To the nearest, halves to even, as Python rounds the exact decimal value. */
-static double rounded(double f, int64_t precision)
+static double rounded(jrun *r, double f, int64_t precision)
 {
-    char text[400];
+    char text[100];
     double out;
+    if (!j_charge(r, J_FLOAT_COST)) return f;
+    if (precision >= 0 && fabs(f) >= 0x1p53) return f; /* whole already */
+
     if (precision < 0) {
         double unit = pow(10, (double)-precision);
         return nearbyint(f / unit) * unit;
@@ -228,9 +213,8 @@ static double rounded(double f, int64_t precision)
     return jtext_float((cn_str){text, n}, &out) ? out : f;
 }
 
-FILTER(f_round)
+JFUNC(f_round)
 {
-    UNUSED;
     int64_t precision = j_arg_int(r, a[0], 0);
     cn_str how = a[1].kind == J_STR ? j_view(a[1].u.s) : CN_STR("common");
     if (!j_is_number(self)) return j_negate(r, self); /* fails */
@@ -238,21 +222,20 @@ FILTER(f_round)
     if (cn_str_is(how, "ceil")) return j_float(ceil(f * unit) / unit);
     if (cn_str_is(how, "floor")) return j_float(floor(f * unit) / unit);
     if (j_is_int(self) && precision >= 0) return j_int(j_as_int(self));
-    return j_is_int(self) ? whole(rounded(f, precision), self) : j_float(rounded(f, precision));
+    return j_is_int(self) ? whole(rounded(r, f, precision), self)
+                          : j_float(rounded(r, f, precision));
 }
 
 /* ---- longer texts */
 
-FILTER(f_indent)
+JFUNC(f_indent)
 {
-    UNUSED;
     jstr *s = js_arg(r, self, "indent() value");
     jstr *by = a[0].kind == J_STR ? a[0].u.s : NULL;
     int64_t width = by ? 0 : j_arg_int(r, a[0], 4);
     bool first = j_arg_bool(a[1], false), blank = j_arg_bool(a[2], false);
     size_t start = r->out.n;
-    for (; width > 0 && !by && !r->status; width--)
-        j_put(r, " ", 1, true);
+    if (width > 0 && !by) j_fill(r, " ", 1, true, (size_t)width);
     if (!by) by = j_to_str(r, j_take(r, start));
     jlist *lines = js_lines(r, s, false);
     if (lines && (!s->n || (s->p[s->n - 1] == '\n' || s->p[s->n - 1] == '\r')))
@@ -267,9 +250,8 @@ FILTER(f_indent)
     return j_take(r, start);
 }
 
-FILTER(f_truncate)
+JFUNC(f_truncate)
 {
-    UNUSED;
     int64_t length = j_arg_int(r, a[0], 255), leeway = j_arg_int(r, a[3], 5);
     jstr *s = j_to_str(r, self), dots = {.p = "...", .n = 3, .chars = 3, .trusted = true};
     jstr *end = a[2].kind == J_ABSENT ? &dots : js_arg(r, a[2], "end");
@@ -288,9 +270,8 @@ FILTER(f_truncate)
     return j_take(r, start);
 }
 
-FILTER(f_wordcount)
+JFUNC(f_wordcount)
 {
-    UNUSED;
     const jstr *s = j_to_str(r, self);
     int64_t words = 0;
     bool inside = false;
@@ -306,9 +287,8 @@ FILTER(f_wordcount)
 }
 
 /* Tags and comments away, runs of white space to one blank. */
-FILTER(f_striptags)
+JFUNC(f_striptags)
 {
-    UNUSED;
     const jstr *s = j_to_str(r, self);
     size_t start = r->out.n, n;
     bool gap = false;
@@ -328,9 +308,8 @@ FILTER(f_striptags)
     return j_take(r, start);
 }
 
-FILTER(f_urlencode)
+JFUNC(f_urlencode)
 {
-    UNUSED;
     const jstr *s = j_to_str(r, self);
     size_t start = r->out.n;
     for (size_t i = 0; i < s->n && j_charge(r, 1); i++) {
@@ -346,9 +325,8 @@ FILTER(f_urlencode)
     return j_take(r, start);
 }
 
-FILTER(f_format)
+JFUNC(f_format)
 {
-    UNUSED;
     jlist pos = {.v = all->pos, .n = all->n};
     jdict *kw = j_dict_new(r);
     for (size_t i = 0; i < all->n_kw; i++)
@@ -356,18 +334,16 @@ FILTER(f_format)
     return j_percent(r, j_to_str(r, self), all->n_kw ? j_of(J_DICT, kw) : j_of(J_TUPLE, &pos));
 }
 
-FILTER(f_attr)
+JFUNC(f_attr)
 {
-    UNUSED;
     jstr *name = js_arg(r, a[0], "attribute name");
     jv got =
         r->status || self.kind == J_DICT ? j_undef(name, self.kind) : j_get_attr(r, self, name);
     return got;
 }
 
-FILTER(f_pprint)
+JFUNC(f_pprint)
 {
-    UNUSED;
     size_t start = r->out.n;
     j_put_repr(r, self);
     return j_take(r, start);

@@ -23,8 +23,7 @@ typedef struct spec {
 
 static void pad(jrun *r, const spec *s, size_t n)
 {
-    for (; n && !r->status; n--)
-        j_put(r, s->fill, s->n_fill, true);
+    j_fill(r, s->fill, s->n_fill, true, n);
 }
 
 /* Pads what was put since `start`; sign and digits of numbers go apart with '='. */
@@ -112,6 +111,7 @@ static void put_float(jrun *r, const spec *s, double f)
 {
     char text[NUMBER_ROOM], type = s->type ? s->type : 'g';
     size_t n;
+    if (!j_charge(r, J_FLOAT_COST)) return;
     if (!s->type && s->precision < 0) {
         n = jtext_repr_float(text, f);
     } else {

@@ -181,8 +181,8 @@ static jstr *indent_of(jrun *r, jv indent)
 {
     size_t start = r->out.n;
     if (indent.kind == J_STR) return indent.u.s;
-    for (int64_t i = 0, n = j_arg_int(r, indent, 0); i < n && !r->status; i++)
-        j_put(r, " ", 1, false);
+    int64_t n = j_arg_int(r, indent, 0);
+    if (n > 0) j_fill(r, " ", 1, false, (size_t)n);
     jv s = j_take(r, start);
     return s.kind == J_STR ? s.u.s : &r->empty;
 }

@@ -3,9 +3,6 @@
 
 #include "jinja_lex.h"
 
-#define FILTER(name) static jv name(jrun *r, jv self, const jv *a, const jargs *all)
-#define UNUSED (void)r, (void)self, (void)a, (void)all
-
 static jv made(jkind kind, jlist *l)
 {
     return l ? j_of(kind, l) : j_none();
@@ -104,16 +101,14 @@ static jlist *sorted(jrun *r, jv v, jv path, bool case_sensitive, bool reverse)
     return items;
 }
 
-FILTER(f_sort)
+JFUNC(f_sort)
 {
-    UNUSED;
     return made(J_LIST,
                 sorted(r, self, a[2], j_arg_bool(a[1], false), j_arg_bool(a[0], false)));
 }
 
-FILTER(f_dictsort)
+JFUNC(f_dictsort)
 {
-    UNUSED;
     jlist *pairs = j_list_new(r, 0);
     bool by_value = a[1].kind == J_STR && cn_str_is(j_view(a[1].u.s), "value");
     if (self.kind != J_DICT) {
@@ -140,29 +135,25 @@ static jv extreme(jrun *r, jv self, const jv *a, int sign)
     return best;
 }
 
-FILTER(f_min)
+JFUNC(f_min)
 {
-    UNUSED;
     return extreme(r, self, a, -1);
 }
-FILTER(f_max)
+JFUNC(f_max)
 {
-    UNUSED;
     return extreme(r, self, a, 1);
 }
 
-FILTER(f_sum)
+JFUNC(f_sum)
 {
-    UNUSED;
     jv item, total = a[1].kind == J_ABSENT ? j_int(0) : a[1];
     for (jiter it = j_iter(r, self); j_next(r, &it, &item);)
         total = j_arith(r, JO_ADD, total, attr_path(r, item, a[0]));
     return total;
 }
 
-FILTER(f_unique)
+JFUNC(f_unique)
 {
-    UNUSED;
     jlist *l = j_list_new(r, 0);
     jdict *seen = j_dict_new(r);
     jv item;
@@ -175,9 +166,8 @@ FILTER(f_unique)
     return made(J_GEN, l);
 }
 
-FILTER(f_groupby)
+JFUNC(f_groupby)
 {
-    UNUSED;
     bool exact = j_arg_bool(a[2], false);
     jlist *items = sorted(r, self, a[0], exact, false), *groups = j_list_new(r, 0),
           *group = NULL;
@@ -197,9 +187,8 @@ FILTER(f_groupby)
 
 /* ---- parts */
 
-FILTER(f_length)
+JFUNC(f_length)
 {
-    UNUSED;
     size_t n;
     if (j_len(self, &n)) return j_int((int64_t)n);
     if (!r->status)
@@ -207,32 +196,28 @@ FILTER(f_length)
     return j_none();
 }
 
-FILTER(f_first)
+JFUNC(f_first)
 {
-    UNUSED;
     jv item;
     jiter it = j_iter(r, self);
     return j_next(r, &it, &item) ? item : j_undef(NULL, 0);
 }
 
-FILTER(f_last)
+JFUNC(f_last)
 {
-    UNUSED;
     if (self.kind == J_DICT)
         return self.u.dict->n ? self.u.dict->e[self.u.dict->n - 1].key : j_undef(NULL, 0);
     jlist *l = j_to_list(r, self);
     return l && l->n ? l->v[l->n - 1] : j_undef(NULL, 0);
 }
 
-FILTER(f_list)
+JFUNC(f_list)
 {
-    UNUSED;
     return made(J_LIST, j_to_list(r, self));
 }
 
-FILTER(f_items)
+JFUNC(f_items)
 {
-    UNUSED;
     jlist *l = j_list_new(r, 0);
     if (self.kind == J_UNDEF) return made(J_GEN, l);
     if (self.kind != J_DICT) {
@@ -244,9 +229,8 @@ FILTER(f_items)
     return made(J_GEN, l);
 }
 
-FILTER(f_reverse)
+JFUNC(f_reverse)
 {
-    UNUSED;
     jslice back = {j_none(), j_none(), j_int(-1)};
     if (self.kind == J_STR) return j_slice_of(r, self, &back);
     jlist *l = j_to_list(r, self);
@@ -256,9 +240,8 @@ FILTER(f_reverse)
     return v;
 }
 
-FILTER(f_join)
+JFUNC(f_join)
 {
-    UNUSED;
     const jstr *sep = a[0].kind == J_ABSENT ? &r->empty : j_to_str(r, a[0]);
     size_t start = r->out.n, i = 0;
     jv item;
@@ -270,9 +253,8 @@ FILTER(f_join)
     return j_take(r, start);
 }
 
-FILTER(f_batch)
+JFUNC(f_batch)
 {
-    UNUSED;
     int64_t size = CN_MAX(j_arg_int(r, a[0], 1), 1);
     jlist *out = j_list_new(r, 0), *row = NULL;
     jv item;
@@ -287,9 +269,8 @@ FILTER(f_batch)
     return made(J_GEN, out);
 }
 
-FILTER(f_slice)
+JFUNC(f_slice)
 {
-    UNUSED;
     int64_t slices = CN_MAX(j_arg_int(r, a[0], 1), 1);
     jlist *items = j_to_list(r, self), *out = j_list_new(r, 0);
     if (!items) return j_none();
@@ -335,9 +316,8 @@ static jlist *map_attr(jrun *r, jv self, jv path, jv fallback)
     return l;
 }
 
-FILTER(f_map)
+JFUNC(f_map)
 {
-    UNUSED;
     jlist *l = j_list_new(r, 0);
     jv item, path = keyword(all, "attribute");
     if (!j_truth(self)) return made(J_GEN, l);
@@ -383,24 +363,20 @@ static jv chosen(jrun *r, jv self, const jargs *all, bool by_attr, bool keep)
     return made(J_GEN, l);
 }
 
-FILTER(f_select)
+JFUNC(f_select)
 {
-    UNUSED;
     return chosen(r, self, all, false, true);
 }
-FILTER(f_reject)
+JFUNC(f_reject)
 {
-    UNUSED;
     return chosen(r, self, all, false, false);
 }
-FILTER(f_selectattr)
+JFUNC(f_selectattr)
 {
-    UNUSED;
     return chosen(r, self, all, true, true);
 }
-FILTER(f_rejectattr)
+JFUNC(f_rejectattr)
 {
-    UNUSED;
     return chosen(r, self, all, true, false);
 }
 

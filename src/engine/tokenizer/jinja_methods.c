@@ -5,9 +5,6 @@
 #include "jinja_text.h"
 #include "utf8.h"
 
-#define METHOD(name) static jv name(jrun *r, jv self, const jv *a, const jargs *all)
-#define UNUSED (void)r, (void)self, (void)a, (void)all
-
 int jmethods_of(jv v)
 {
     switch (v.kind) {
@@ -29,65 +26,53 @@ int jmethods_of(jv v)
 
 /* ---- str */
 
-METHOD(s_strip)
+JFUNC(s_strip)
 {
-    UNUSED;
     return js_strip(r, self.u.s, a[0], JS_BOTH);
 }
-METHOD(s_lstrip)
+JFUNC(s_lstrip)
 {
-    UNUSED;
     return js_strip(r, self.u.s, a[0], JS_LEFT);
 }
-METHOD(s_rstrip)
+JFUNC(s_rstrip)
 {
-    UNUSED;
     return js_strip(r, self.u.s, a[0], JS_RIGHT);
 }
-METHOD(s_upper)
+JFUNC(s_upper)
 {
-    UNUSED;
     return js_case(r, self.u.s, JC_UPPER);
 }
-METHOD(s_lower)
+JFUNC(s_lower)
 {
-    UNUSED;
     return js_case(r, self.u.s, JC_LOWER);
 }
-METHOD(s_title)
+JFUNC(s_title)
 {
-    UNUSED;
     return js_case(r, self.u.s, JC_TITLE);
 }
-METHOD(s_capitalize)
+JFUNC(s_capitalize)
 {
-    UNUSED;
     return js_case(r, self.u.s, JC_CAPITALIZE);
 }
-METHOD(s_swapcase)
+JFUNC(s_swapcase)
 {
-    UNUSED;
     return js_case(r, self.u.s, JC_SWAP);
 }
-METHOD(s_islower)
+JFUNC(s_islower)
 {
-    UNUSED;
-    return j_bool(js_is_case(self.u.s, false));
+    return j_bool(js_is_case(r, self.u.s, false));
 }
-METHOD(s_isupper)
+JFUNC(s_isupper)
 {
-    UNUSED;
-    return j_bool(js_is_case(self.u.s, true));
+    return j_bool(js_is_case(r, self.u.s, true));
 }
-METHOD(s_format)
+JFUNC(s_format)
 {
-    UNUSED;
     return j_format(r, self.u.s, all);
 }
 
-METHOD(s_replace)
+JFUNC(s_replace)
 {
-    UNUSED;
     return js_replace(r, self.u.s, js_arg(r, a[0], "replace() argument 1"),
                       js_arg(r, a[1], "replace() argument 2"), j_arg_int(r, a[2], -1));
 }
@@ -156,9 +141,8 @@ static bool separator(jrun *r, jv v, jstr **sep)
     return !r->status;
 }
 
-METHOD(s_split)
+JFUNC(s_split)
 {
-    UNUSED;
     jstr *s = self.u.s, *sep;
     int64_t most = j_arg_int(r, a[1], -1);
     if (a[0].kind == J_ABSENT || a[0].kind == J_NONE) return split_space(r, s, most);
@@ -175,9 +159,8 @@ METHOD(s_split)
     return l && j_charge(r, s->n / 16) ? j_of(J_LIST, l) : j_none();
 }
 
-METHOD(s_rsplit)
+JFUNC(s_rsplit)
 {
-    UNUSED;
     jstr *s = self.u.s, *sep;
     int64_t most = j_arg_int(r, a[1], -1);
     if (a[0].kind == J_ABSENT || a[0].kind == J_NONE) return rsplit_space(r, s, most);
@@ -208,25 +191,22 @@ static jv parted(jrun *r, jstr *s, ptrdiff_t at, size_t n_sep, bool last)
     return l ? j_of(J_TUPLE, l) : j_none();
 }
 
-METHOD(s_partition)
+JFUNC(s_partition)
 {
-    UNUSED;
     jstr *sep;
     if (!separator(r, a[0], &sep)) return j_none();
     return parted(r, self.u.s, js_find(r, self.u.s, sep, 0), sep->n, false);
 }
 
-METHOD(s_rpartition)
+JFUNC(s_rpartition)
 {
-    UNUSED;
     jstr *sep;
     if (!separator(r, a[0], &sep)) return j_none();
     return parted(r, self.u.s, js_rfind(r, self.u.s, sep), sep->n, true);
 }
 
-METHOD(s_splitlines)
+JFUNC(s_splitlines)
 {
-    UNUSED;
     jlist *l = js_lines(r, self.u.s, j_arg_bool(a[0], false));
     return l ? j_of(J_LIST, l) : j_none();
 }
@@ -251,14 +231,12 @@ static jv edge(jrun *r, jv self, const jv *a, bool end)
     return j_bool(false);
 }
 
-METHOD(s_startswith)
+JFUNC(s_startswith)
 {
-    UNUSED;
     return edge(r, self, a, false);
 }
-METHOD(s_endswith)
+JFUNC(s_endswith)
 {
-    UNUSED;
     return edge(r, self, a, true);
 }
 
@@ -269,9 +247,8 @@ static jv char_index(jrun *r, jstr *s, ptrdiff_t at)
     return head.kind == J_STR ? j_int((int64_t)jstr_chars(head.u.s)) : j_none();
 }
 
-METHOD(s_find)
+JFUNC(s_find)
 {
-    UNUSED;
     jstr *s = self.u.s;
     size_t from = 0;
     if (a[1].kind != J_ABSENT) {
@@ -282,23 +259,21 @@ METHOD(s_find)
     return char_index(r, s, js_find(r, s, js_arg(r, a[0], "find() argument 1"), from));
 }
 
-METHOD(s_rfind)
+JFUNC(s_rfind)
 {
-    UNUSED;
     return char_index(r, self.u.s,
                       js_rfind(r, self.u.s, js_arg(r, a[0], "rfind() argument 1")));
 }
 
-METHOD(s_index)
+JFUNC(s_index)
 {
     jv at = s_find(r, self, a, all);
     if (at.kind == J_INT && at.u.i < 0) j_fail(r, CN_E_FORMAT, "substring not found");
     return at;
 }
 
-METHOD(s_count)
+JFUNC(s_count)
 {
-    UNUSED;
     const jstr *s = self.u.s, *part = js_arg(r, a[0], "count() argument 1");
     int64_t n = 0;
     if (!part->n) return j_int((int64_t)jstr_chars(self.u.s) + 1);
@@ -308,9 +283,8 @@ METHOD(s_count)
     return j_int(n);
 }
 
-METHOD(s_join)
+JFUNC(s_join)
 {
-    UNUSED;
     size_t start = r->out.n, i = 0;
     jv item;
     for (jiter it = j_iter(r, a[0]); j_next(r, &it, &item); i++) {
@@ -339,24 +313,20 @@ static bool alnum(uint32_t c)
     return jtext_alpha(c) || jtext_digit(c);
 }
 
-METHOD(s_isdigit)
+JFUNC(s_isdigit)
 {
-    UNUSED;
     return all_chars(r, self.u.s, jtext_digit);
 }
-METHOD(s_isalpha)
+JFUNC(s_isalpha)
 {
-    UNUSED;
     return all_chars(r, self.u.s, jtext_alpha);
 }
-METHOD(s_isalnum)
+JFUNC(s_isalnum)
 {
-    UNUSED;
     return all_chars(r, self.u.s, alnum);
 }
-METHOD(s_isspace)
+JFUNC(s_isspace)
 {
-    UNUSED;
     return j_bool(self.u.s->n && jspace_tail(self.u.s->p, self.u.s->n) == self.u.s->n);
 }
 
@@ -366,47 +336,40 @@ static jv pad(jrun *r, jv self, const jv *a, int sides)
     return js_center(r, self.u.s, j_arg_int(r, a[0], 0), sides, js_arg(r, fill, "fillchar"));
 }
 
-METHOD(s_center)
+JFUNC(s_center)
 {
-    UNUSED;
     return pad(r, self, a, JS_BOTH);
 }
-METHOD(s_ljust)
+JFUNC(s_ljust)
 {
-    UNUSED;
     return pad(r, self, a, JS_RIGHT);
 }
-METHOD(s_rjust)
+JFUNC(s_rjust)
 {
-    UNUSED;
     return pad(r, self, a, JS_LEFT);
 }
 
-METHOD(s_zfill)
+JFUNC(s_zfill)
 {
-    UNUSED;
     jstr *s = self.u.s;
     size_t start = r->out.n, sign = s->n && (*s->p == '-' || *s->p == '+');
     int64_t zeros = j_arg_int(r, a[0], 0) - (int64_t)jstr_chars(s);
     if (zeros <= 0) return self;
     j_put_part(r, s, 0, sign);
-    for (; zeros && !r->status; zeros--)
-        j_put(r, "0", 1, true);
+    j_fill(r, "0", 1, true, (size_t)zeros);
     j_put_part(r, s, sign, s->n - sign);
     return j_take(r, start);
 }
 
-METHOD(s_removeprefix)
+JFUNC(s_removeprefix)
 {
-    UNUSED;
     cn_str part = j_view(js_arg(r, a[0], "removeprefix() argument"));
     if (!cn_str_starts(j_view(self.u.s), part)) return self;
     return j_str_slice(r, self.u.s, part.n, self.u.s->n - part.n);
 }
 
-METHOD(s_removesuffix)
+JFUNC(s_removesuffix)
 {
-    UNUSED;
     cn_str part = j_view(js_arg(r, a[0], "removesuffix() argument"));
     if (!cn_str_ends(j_view(self.u.s), part)) return self;
     return j_str_slice(r, self.u.s, 0, self.u.s->n - part.n);

@@ -11,6 +11,7 @@ static void put_lit(jrun *r, const char *text) /* data-neutral punctuation of co
 void j_put_float(jrun *r, double f)
 {
     char text[40];
+    if (!j_charge(r, J_FLOAT_COST)) return;
     j_put(r, text, jtext_repr_float(text, f), true);
 }
 

@@ -79,6 +79,7 @@ void j_put(jrun *r, const char *p, size_t n, bool trusted);
 void j_put_str(jrun *r, const jstr *s);
 void j_put_part(jrun *r, const jstr *s, size_t from, size_t n);
 void j_put_as(jrun *r, const jstr *like, size_t at, const char *p, size_t n); /* mark of [at] */
+void j_fill(jrun *r, const char *p, size_t n, bool trusted, size_t times);    /* n at most 64 */
 void j_put_value(jrun *r, jv v);                                              /* str(v) */
 void j_put_repr(jrun *r, jv v);
 void j_printf(jrun *r, const char *fmt, ...) CN_PRINTF(2, 3); /* trusted */
@@ -108,7 +109,8 @@ jv j_slice_of(jrun *r, jv v, const jslice *s);
 jv j_percent(jrun *r, jstr *format, jv args);                 /* "..." % args */
 jv j_format(jrun *r, jstr *format, const jargs *args);        /* "...".format() */
 jv j_tojson(jrun *r, jv self, const jv *a, const jargs *all); /* the filter */
-void j_put_float(jrun *r, double f);                          /* repr(f) */
+#define J_FLOAT_COST 64              /* steps: digits of a double are slow */
+void j_put_float(jrun *r, double f); /* repr(f) */
 jv j_strftime(jrun *r, jstr *format);
 jv j_parse_int(jrun *r, const jstr *s, int base); /* J_ABSENT: no number */
 bool j_parse_float(const jstr *s, double *f);

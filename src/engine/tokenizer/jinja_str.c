@@ -96,6 +96,16 @@ void j_put(jrun *r, const char *p, size_t n, bool trusted)
     r->out.n += n;
 }
 
+void j_fill(jrun *r, const char *p, size_t n, bool trusted, size_t times)
+{
+    char block[256];
+    size_t fit = CN_MIN(sizeof block / n, times);
+    for (size_t i = 0; i < fit; i++)
+        memcpy(block + i * n, p, n);
+    for (; times && j_charge(r, 1); times -= CN_MIN(fit, times))
+        j_put(r, block, CN_MIN(fit, times) * n, trusted);
+}
+
 void j_put_part(jrun *r, const jstr *s, size_t from, size_t n)
 {
     size_t at = r->out.n;

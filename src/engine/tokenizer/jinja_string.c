@@ -43,34 +43,36 @@ jv js_strip(jrun *r, jstr *s, jv chars, int sides)
     size_t from = 0, to = s->n;
     uint32_t c;
     if (!set && chars.kind != J_NONE && chars.kind != J_ABSENT) js_arg(r, chars, "strip arg");
-    while ((sides & JS_LEFT) && from < to) {
+    size_t cost = set ? 1 + set->n / 16 : 1;
+    while ((sides & JS_LEFT) && from < to && j_charge(r, cost)) {
         size_t n = char_at(s, from, &c);
         if (!strips(set, s->p + from, n)) break;
         from += n;
     }
-    while ((sides & JS_RIGHT) && to > from) {
+    while ((sides & JS_RIGHT) && to > from && j_charge(r, cost)) {
         size_t at = char_before(s, to);
         if (!strips(set, s->p + at, to - at)) break;
         to = at;
     }
-    if (!j_charge(r, (s->n - (to - from)) / 16)) return j_none();
     return j_str_slice(r, s, from, to - from);
 }
 
 ptrdiff_t js_find(jrun *r, const jstr *s, const jstr *needle, size_t from)
 {
-    if (from > s->n || !j_charge(r, (s->n - from) / 16)) return -1;
+    if (from > s->n) return -1;
     if (!needle->n) return (ptrdiff_t)from;
     const char *at = memmem(s->p + from, s->n - from, needle->p, needle->n);
-    return at ? at - s->p : -1;
+    size_t seen = at ? (size_t)(at - s->p) - from : s->n - from;
+    return j_charge(r, seen / 16) && at ? at - s->p : -1;
 }
 
 ptrdiff_t js_rfind(jrun *r, const jstr *s, const jstr *needle)
 {
-    if (needle->n > s->n || !j_charge(r, s->n / 16)) return -1;
+    if (needle->n > s->n) return -1;
+    size_t cost = 4 + needle->n / 4; /* for 64 places */
     for (size_t at = s->n - needle->n + 1; at-- > 0;) {
         if (memcmp(s->p + at, needle->p, needle->n) == 0) return (ptrdiff_t)at;
-        if (at % 64 == 0 && !j_charge(r, needle->n / 4)) return -1;
+        if (at % 64 == 0 && !j_charge(r, cost)) return -1;
     }
     return -1;
 }
@@ -121,10 +123,14 @@ static bool begins_word(jcase how, uint32_t c, const char *p, size_t n)
     return jspace(p, n) || (c < 0x80 && c && strchr("-({[<", (int)c));
 }
 
+/* Steps that the case of a character beyond ASCII costs: it is looked for in a table. */
+#define OTHER_CASE 16
+
 static void put_cased(jrun *r, const jstr *s, size_t at, size_t n, uint32_t c, bool upper,
                       bool title)
 {
     char text[4];
+    if (c >= 0x80 && !j_charge(r, OTHER_CASE)) return;
     uint32_t to = upper ? jtext_upper(c) : jtext_lower(c);
     if (upper && c == 0xdf)
         j_put_as(r, s, at, title ? "Ss" : "SS", 2);
@@ -149,12 +155,13 @@ jv js_case(jrun *r, const jstr *s, jcase how)
     return j_take(r, start);
 }
 
-bool js_is_case(const jstr *s, bool upper)
+bool js_is_case(jrun *r, const jstr *s, bool upper)
 {
     bool some = false;
     uint32_t c;
     for (size_t at = 0; at < s->n;) {
         at += char_at(s, at, &c);
+        if (!j_charge(r, c < 0x80 ? 1 : OTHER_CASE)) return false;
         bool is_lower = jtext_upper(c) != c || c == 0xdf, is_upper = jtext_lower(c) != c;
         if (upper ? is_lower : is_upper) return false;
         some |= is_lower || is_upper;
@@ -191,15 +198,16 @@ jlist *js_lines(jrun *r, const jstr *s, bool keep_ends)
 
 static void pad(jrun *r, const jstr *fill, size_t n)
 {
-    for (; n && !r->status; n--)
-        j_put_str(r, fill);
+    if (fill->n && fill->n <= 4) j_fill(r, fill->p, fill->n, fill->trusted && !fill->mark, n);
 }
 
 /* JS_LEFT pads on the left (rjust). */
-jv js_center(jrun *r, jstr *s, int64_t width, int sides, const jstr *fill)
+jv js_center(jrun *r, jstr *s, int64_t width, int sides, jstr *fill)
 {
     size_t chars = jstr_chars(s), start = r->out.n;
     if (width <= 0 || (uint64_t)width <= chars) return j_of(J_STR, s);
+    if (jstr_chars(fill) != 1)
+        j_fail(r, CN_E_FORMAT, "the fill character must be exactly one character long");
     size_t all = (size_t)width - chars;
     size_t left = sides == JS_BOTH   ? all / 2 + (all & (size_t)width & 1)
                   : sides == JS_LEFT ? all

@@ -19,13 +19,13 @@ typedef enum jcase {
 } jcase;
 jv js_case(jrun *r, const jstr *s, jcase how);
 /* islower, isupper: some cased character, and all of them this way. */
-bool js_is_case(const jstr *s, bool upper);
+bool js_is_case(jrun *r, const jstr *s, bool upper);
 
 /* Position in bytes, -1: not there. */
 ptrdiff_t js_find(jrun *r, const jstr *s, const jstr *needle, size_t from);
 ptrdiff_t js_rfind(jrun *r, const jstr *s, const jstr *needle);
 jlist *js_lines(jrun *r, const jstr *s, bool keep_ends);
-jv js_center(jrun *r, jstr *s, int64_t width, int sides, const jstr *fill);
+jv js_center(jrun *r, jstr *s, int64_t width, int sides, jstr *fill);
 jstr *js_arg(jrun *r, jv v, const char *what); /* a string or failure; never NULL */
 
 #endif

@@ -1,173 +1,140 @@
 /* Tests: x is something. */
 #include "jinja_string.h"
 
-#define TEST(name) static jv name(jrun *r, jv self, const jv *a, const jargs *all)
-#define UNUSED (void)r, (void)self, (void)a, (void)all
-
 static bool divides(jrun *r, jv v, jv by, int64_t rest)
 {
     jv m = j_arith(r, JO_MOD, v, by);
     return j_is_number(m) && j_as_float(m) == (double)rest;
 }
 
-TEST(t_odd)
+JFUNC(t_odd)
 {
-    UNUSED;
     return j_bool(divides(r, self, j_int(2), 1));
 }
-TEST(t_even)
+JFUNC(t_even)
 {
-    UNUSED;
     return j_bool(divides(r, self, j_int(2), 0));
 }
-TEST(t_divisibleby)
+JFUNC(t_divisibleby)
 {
-    UNUSED;
     return j_bool(divides(r, self, a[0], 0));
 }
-TEST(t_defined)
+JFUNC(t_defined)
 {
-    UNUSED;
     return j_bool(self.kind != J_UNDEF);
 }
-TEST(t_undefined)
+JFUNC(t_undefined)
 {
-    UNUSED;
     return j_bool(self.kind == J_UNDEF);
 }
-TEST(t_none)
+JFUNC(t_none)
 {
-    UNUSED;
     return j_bool(self.kind == J_NONE);
 }
-TEST(t_boolean)
+JFUNC(t_boolean)
 {
-    UNUSED;
     return j_bool(self.kind == J_BOOL);
 }
-TEST(t_true)
+JFUNC(t_true)
 {
-    UNUSED;
     return j_bool(self.kind == J_BOOL && self.u.b);
 }
-TEST(t_false)
+JFUNC(t_false)
 {
-    UNUSED;
     return j_bool(self.kind == J_BOOL && !self.u.b);
 }
-TEST(t_integer)
+JFUNC(t_integer)
 {
-    UNUSED;
     return j_bool(self.kind == J_INT);
 }
-TEST(t_float)
+JFUNC(t_float)
 {
-    UNUSED;
     return j_bool(self.kind == J_FLOAT);
 }
-TEST(t_number)
+JFUNC(t_number)
 {
-    UNUSED;
     return j_bool(j_is_number(self));
 }
-TEST(t_string)
+JFUNC(t_string)
 {
-    UNUSED;
     return j_bool(self.kind == J_STR);
 }
-TEST(t_mapping)
+JFUNC(t_mapping)
 {
-    UNUSED;
     return j_bool(self.kind == J_DICT);
 }
-TEST(t_iterable)
+JFUNC(t_iterable)
 {
-    UNUSED;
     return j_bool(j_iterable(self) || self.kind == J_LOOP);
 }
-TEST(t_lower)
+JFUNC(t_lower)
 {
-    UNUSED;
-    return j_bool(js_is_case(j_to_str(r, self), false));
+    return j_bool(js_is_case(r, j_to_str(r, self), false));
 }
-TEST(t_upper)
+JFUNC(t_upper)
 {
-    UNUSED;
-    return j_bool(js_is_case(j_to_str(r, self), true));
+    return j_bool(js_is_case(r, j_to_str(r, self), true));
 }
-TEST(t_escaped)
+JFUNC(t_escaped)
 {
-    UNUSED;
     return j_bool(self.kind == J_STR && self.u.s->markup);
 }
-TEST(t_in)
+JFUNC(t_in)
 {
-    UNUSED;
     return j_bool(j_contains(r, self, a[0]));
 }
-TEST(t_eq)
+JFUNC(t_eq)
 {
-    UNUSED;
     return j_bool(j_equal(r, self, a[0]));
 }
-TEST(t_ne)
+JFUNC(t_ne)
 {
-    UNUSED;
     return j_bool(!j_equal(r, self, a[0]));
 }
-TEST(t_lt)
+JFUNC(t_lt)
 {
-    UNUSED;
     return j_bool(j_compare(r, self, a[0], "<") < 0);
 }
-TEST(t_le)
+JFUNC(t_le)
 {
-    UNUSED;
     return j_bool(j_compare(r, self, a[0], "<=") <= 0);
 }
-TEST(t_gt)
+JFUNC(t_gt)
 {
-    UNUSED;
     return j_bool(j_compare(r, self, a[0], ">") > 0);
 }
-TEST(t_ge)
+JFUNC(t_ge)
 {
-    UNUSED;
     return j_bool(j_compare(r, self, a[0], ">=") >= 0);
 }
 
-TEST(t_sequence)
+JFUNC(t_sequence)
 {
-    UNUSED;
     size_t n;
     if (self.kind == J_VIEW) return j_bool(false);
     return j_bool(j_len(self, &n));
 }
 
-TEST(t_callable)
+JFUNC(t_callable)
 {
-    UNUSED;
     return j_bool(self.kind == J_MACRO || self.kind == J_FUNC || self.kind == J_METHOD ||
                   self.kind == J_LOOP || self.kind == J_JOINER || self.kind == J_UNDEF);
 }
 
-TEST(t_sameas)
+JFUNC(t_sameas)
 {
-    UNUSED;
     if (self.kind != a[0].kind) return j_bool(false);
     bool plain = self.kind <= J_STR; /* no identity of their own here */
     return j_bool(plain ? j_equal(r, self, a[0]) : self.u.s == a[0].u.s);
 }
 
-TEST(t_filter)
+JFUNC(t_filter)
 {
-    UNUSED;
     return j_bool(self.kind == J_STR && jfilter_find(j_view(self.u.s)));
 }
 
-TEST(t_test)
+JFUNC(t_test)
 {
-    UNUSED;
     return j_bool(self.kind == J_STR && jfunc_find(j_tests, j_view(self.u.s)));
 }
 

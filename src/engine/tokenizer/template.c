@@ -15,7 +15,7 @@ static void set_limits(jrun *r, const cn_template_limits *l, size_t input)
     r->max_steps = l && l->max_steps ? l->max_steps : DEFAULT_STEPS;
     r->out.max = l && l->max_output ? l->max_output : DEFAULT_OUTPUT;
     r->max_depth = CN_MIN(l && l->max_depth ? l->max_depth : DEFAULT_DEPTH, MOST_DEPTH);
-    r->arena.cap = ((size_t)64 << 20) + 4 * r->out.max + 16 * input;
+    r->arena.cap = ((size_t)32 << 20) + 2 * r->out.max + 16 * input;
 }
 
 static bool start(jrun *r, const char *variables, size_t n)
