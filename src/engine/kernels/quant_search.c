@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_N = 32, MAX_ROUNDS = 3 };
+#include "compiler.h"
+
+enum { MAX_N = 32, MAX_ROUNDS = 3 }; /* sub-blocks have 16 or 32 weights */
 
 void quant_weigh(const float *x, size_t n, float *w)
 {
@@ -23,18 +25,44 @@ typedef struct affine {
     double gain;      /* weighted sum of squares that this explains */
 } affine;
 
-/* The best scale and low for the integers q; sw and sx are the sums of w and w x. */
-static affine solve_affine(const float *x, const float *w, size_t n, const uint8_t *q,
-                           double sw, double sx)
+/* Sums over w q, w q q and w q x. Four lanes, which a compiler can keep in one register. */
+typedef struct sums {
+    float q, qq, xq;
+} sums;
+
+static sums sum_products(const float *x, const float *w, const float *q, size_t n)
 {
-    float sum_q = 0, sum_qq = 0, sum_xq = 0;
-    for (size_t i = 0; i < n; i++) {
-        float v = (float)q[i], wq = w[i] * v;
-        sum_q += wq;
-        sum_qq += wq * v;
-        sum_xq += wq * x[i];
-    }
-    double sq = (double)sum_q, sqq = (double)sum_qq, sxq = (double)sum_xq;
+    float a[4] = {0}, b[4] = {0}, c[4] = {0};
+    for (size_t i = 0; i < n; i += 4)
+        for (size_t k = 0; k < 4; k++) {
+            float wq = w[i + k] * q[i + k];
+            a[k] += wq;
+            b[k] += wq * q[i + k];
+            c[k] += wq * x[i + k];
+        }
+    return (sums){(a[0] + a[1]) + (a[2] + a[3]), (b[0] + b[1]) + (b[2] + b[3]),
+                  (c[0] + c[1]) + (c[2] + c[3])};
+}
+
+/* q = (x - low) * inverse rounded to 0..top, less `offset`. */
+static void round_all(const float *x, size_t n, float inverse, float low, float top,
+                      float offset, float *q)
+{
+    for (size_t i = 0; i < n; i += 4)
+        for (size_t k = 0; k < 4; k++) {
+            float v = (x[i + k] - low) * inverse;
+            v = v > 0 ? v : 0;
+            v = v < top ? v : top;
+            q[i + k] = (float)(int)(v + 0.5f) - offset;
+        }
+}
+
+/* The best scale and low for the integers q; sw and sx are the sums of w and w x. */
+static affine solve_affine(const float *x, const float *w, size_t n, const float *q, double sw,
+                           double sx)
+{
+    sums s = sum_products(x, w, q, n);
+    double sq = (double)s.q, sqq = (double)s.qq, sxq = (double)s.xq;
     double det = sw * sqq - sq * sq;
     if (det <= 0) return (affine){0};
     double scale = (sw * sxq - sx * sq) / det, low = (sqq * sx - sq * sxq) / det;
@@ -45,21 +73,14 @@ static affine solve_affine(const float *x, const float *w, size_t n, const uint8
     return (affine){(float)scale, (float)low, scale * sxq + low * sx};
 }
 
-static void round_affine(const float *x, size_t n, int q_max, float inverse, float low,
-                         uint8_t *q)
-{
-    for (size_t i = 0; i < n; i++)
-        q[i] = (uint8_t)quant_round((x[i] - low) * inverse, q_max);
-}
-
 float quant_fit_affine(const float *x, const float *w, size_t n, int q_max, float *min,
                        uint8_t *q)
 {
     float low = 0, high = x[0];
     double sw = 0, sx = 0;
     for (size_t i = 0; i < n; i++) {
-        low = fminf(low, x[i]);
-        high = fmaxf(high, x[i]);
+        low = CN_MIN(low, x[i]);
+        high = CN_MAX(high, x[i]);
         sw += (double)w[i];
         sx += (double)w[i] * (double)x[i];
     }
@@ -67,22 +88,23 @@ float quant_fit_affine(const float *x, const float *w, size_t n, int q_max, floa
     *min = -low;
     if (!(high > low) || !(sw > 0)) return 0;
 
-    uint8_t trial[MAX_N];
+    float trial[MAX_N], top = (float)q_max;
     affine best = {0}, now;
     for (int step = -5; step <= 5; step++) {
-        float inverse = ((float)q_max + 0.2f * (float)step) / (high - low);
-        round_affine(x, n, q_max, inverse, low, trial);
+        float inverse = (top + 0.2f * (float)step) / (high - low);
+        round_all(x, n, inverse, low, top, 0, trial);
         now = solve_affine(x, w, n, trial, sw, sx);
         if (now.scale > 0 && (best.scale <= 0 || now.gain > best.gain)) best = now;
     }
     if (best.scale <= 0) best = (affine){(high - low) / (float)q_max, low, 0};
     for (int round = 0; round < MAX_ROUNDS; round++) {
-        round_affine(x, n, q_max, 1 / best.scale, best.low, trial);
+        round_all(x, n, 1 / best.scale, best.low, top, 0, trial);
         now = solve_affine(x, w, n, trial, sw, sx);
         if (!(now.scale > 0 && now.gain > best.gain)) break;
         best = now;
     }
-    round_affine(x, n, q_max, 1 / best.scale, best.low, q);
+    for (size_t i = 0; i < n; i++)
+        q[i] = (uint8_t)quant_round((x[i] - best.low) / best.scale, q_max);
     *min = -best.low;
     return best.scale;
 }
@@ -101,19 +123,15 @@ typedef struct linear_fit {
 
 static linear solve_linear(const linear_fit *f, float inverse)
 {
-    float sqq = 0, sxq = 0, offset = (float)f->half;
-    for (size_t i = 0; i < f->n; i++) {
-        float v = f->x[i] * inverse, q, wq;
-        if (f->values)
-            q = (float)f->values[quant_nearest_value(v, f->values)];
-        else
-            q = (float)(quant_round(v + offset, 2 * f->half - 1) - f->half);
-        wq = f->w[i] * q;
-        sqq += wq * q;
-        sxq += wq * f->x[i];
-    }
-    if (!(sqq > 0)) return (linear){0};
-    return (linear){sxq / sqq, (double)sxq * (double)sxq / (double)sqq};
+    float q[MAX_N], half = (float)f->half;
+    if (f->values)
+        for (size_t i = 0; i < f->n; i++)
+            q[i] = (float)f->values[quant_nearest_value(f->x[i] * inverse, f->values)];
+    else
+        round_all(f->x, f->n, inverse, -half / inverse, 2 * half - 1, half, q);
+    sums s = sum_products(f->x, f->w, q, f->n);
+    if (!(s.qq > 0)) return (linear){0};
+    return (linear){s.xq / s.qq, (double)s.xq * (double)s.xq / (double)s.qq};
 }
 
 /* `end` is the value that the largest weight meets, with its own sign or the other: tried with

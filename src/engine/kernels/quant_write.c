@@ -37,8 +37,8 @@ static void range(const float *x, float *low, float *high)
 {
     *low = *high = x[0];
     for (int i = 1; i < 32; i++) {
-        *low = fminf(*low, x[i]);
-        *high = fmaxf(*high, x[i]);
+        *low = CN_MIN(*low, x[i]);
+        *high = CN_MAX(*high, x[i]);
     }
 }
 
