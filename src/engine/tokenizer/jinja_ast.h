@@ -105,11 +105,19 @@ const jfunc *jfilter_find(cn_str name);
 enum { JM_SAYS_VARARGS = 1, JM_SAYS_KWARGS = 2 };
 
 /* Kinds that have methods. */
-typedef enum jmethods { JM_STR, JM_LIST, JM_DICT, JM_CYCLER, JM_LOOP, JM_KINDS } jmethods;
+typedef enum jmethods {
+    JM_STR,
+    JM_LIST,
+    JM_TUPLE,
+    JM_DICT,
+    JM_CYCLER,
+    JM_LOOP,
+    JM_KINDS
+} jmethods;
 extern const jfunc *const j_methods[JM_KINDS];
 int jmethods_of(jv v); /* -1: no methods */
-extern const jfunc j_str_methods[], j_list_methods[], j_dict_methods[], j_cycler_methods[],
-    j_loop_methods[];
+extern const jfunc j_str_methods[], j_list_methods[], j_tuple_methods[], j_dict_methods[],
+    j_cycler_methods[], j_loop_methods[];
 
 struct cn_template {
     cn_arena arena;

@@ -6,22 +6,14 @@
 
 /* ---- list */
 
-static bool mutable_list(jrun *r, jv self, const char *method)
-{
-    if (self.kind != J_LIST)
-        j_fail(r, CN_E_FORMAT, "'tuple object' has no attribute '%s'", method);
-    return !r->status;
-}
-
 JFUNC(l_append)
 {
-    if (mutable_list(r, self, "append")) j_push(r, self.u.list, a[0]);
+    j_push(r, self.u.list, a[0]);
     return j_none();
 }
 
 JFUNC(l_extend)
 {
-    if (!mutable_list(r, self, "extend")) return j_none();
     jlist *more = j_to_list(r, a[0]);
     for (size_t i = 0; more && i < more->n; i++)
         if (!j_push(r, self.u.list, more->v[i])) break;
@@ -38,7 +30,7 @@ static int64_t place(int64_t i, size_t n, bool end_too)
 JFUNC(l_insert)
 {
     jlist *l = self.u.list;
-    if (!mutable_list(r, self, "insert") || !j_push(r, l, a[1])) return j_none();
+    if (!j_push(r, l, a[1])) return j_none();
     int64_t i = j_arg_int(r, a[0], 0), n = (int64_t)l->n - 1;
     i = i < 0 ? CN_MAX(i + n, 0) : CN_MIN(i, n);
     if (!j_charge(r, (size_t)(n - i))) return j_none();
@@ -59,7 +51,6 @@ static jv take_at(jrun *r, jlist *l, int64_t i)
 
 JFUNC(l_pop)
 {
-    if (!mutable_list(r, self, "pop")) return j_none();
     int64_t i = place(j_arg_int(r, a[0], -1), self.u.list->n, false);
     if (i >= 0) return take_at(r, self.u.list, i);
     j_fail(r, CN_E_FORMAT, "pop index out of range");
@@ -81,7 +72,6 @@ JFUNC(l_index)
 
 JFUNC(l_remove)
 {
-    if (!mutable_list(r, self, "remove")) return j_none();
     int64_t i = position(r, self.u.list, a[0]);
     if (i >= 0) take_at(r, self.u.list, i);
     return j_none();
@@ -97,14 +87,14 @@ JFUNC(l_count)
 
 JFUNC(l_clear)
 {
-    if (mutable_list(r, self, "clear")) self.u.list->n = 0;
+    self.u.list->n = 0;
     return j_none();
 }
 
 JFUNC(l_reverse)
 {
     jlist *l = self.u.list;
-    if (!mutable_list(r, self, "reverse") || !j_charge(r, l->n)) return j_none();
+    if (!j_charge(r, l->n)) return j_none();
     for (size_t i = 0; i < l->n / 2; i++) {
         jv v = l->v[i];
         l->v[i] = l->v[l->n - 1 - i];
@@ -116,8 +106,7 @@ JFUNC(l_reverse)
 JFUNC(l_sort)
 {
     jlist *keys = j_to_list(r, self);
-    if (keys && mutable_list(r, self, "sort"))
-        j_sort(r, keys, self.u.list, j_arg_bool(a[0], false));
+    if (keys) j_sort(r, keys, self.u.list, j_arg_bool(a[0], false));
     return j_none();
 }
 
@@ -142,6 +131,12 @@ const jfunc j_list_methods[] = {
     {0},
 };
 
+const jfunc j_tuple_methods[] = {
+    {"index", l_index, 1, 1, {"value"}},
+    {"count", l_count, 1, 1, {"value"}},
+    {0},
+};
+
 /* ---- dict */
 
 JFUNC(d_get)
@@ -159,7 +154,9 @@ static jv view(jrun *r, const jdict *d, bool keys, bool values)
                keys && values ? j_pair(r, d->e[i].key, d->e[i].value)
                : keys         ? d->e[i].key
                               : d->e[i].value);
-    return l ? j_of(J_VIEW, l) : j_none();
+    if (!l) return j_none();
+    l->read = keys && values ? 0 : keys ? 1 : 2;
+    return j_of(J_VIEW, l);
 }
 
 JFUNC(d_items)
@@ -267,8 +264,8 @@ const jfunc j_cycler_methods[] = {
 };
 
 const jfunc *const j_methods[JM_KINDS] = {
-    [JM_STR] = j_str_methods,       [JM_LIST] = j_list_methods, [JM_DICT] = j_dict_methods,
-    [JM_CYCLER] = j_cycler_methods, [JM_LOOP] = j_loop_methods,
+    [JM_STR] = j_str_methods,   [JM_LIST] = j_list_methods,     [JM_TUPLE] = j_tuple_methods,
+    [JM_DICT] = j_dict_methods, [JM_CYCLER] = j_cycler_methods, [JM_LOOP] = j_loop_methods,
 };
 
 const jfunc *jfunc_find(const jfunc *table, cn_str name)

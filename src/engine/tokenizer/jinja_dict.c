@@ -231,6 +231,8 @@ jv j_get_item(jrun *r, jv v, jv key)
     jv got = {0};
     if (key.kind == J_SLICE) {
         got = j_slice_of(r, v, key.u.slice);
+        if (got.kind == J_ABSENT && !r->status)
+            j_fail(r, CN_E_FORMAT, "'%s' object cannot be sliced so", j_type_name(v));
     } else if (v.kind == J_DICT) {
         if (key.kind != J_LIST && key.kind != J_DICT) got = j_dict_get(r, v.u.dict, key);
     } else if (j_is_int(key)) {

@@ -253,12 +253,14 @@ JFUNC(f_indent)
 JFUNC(f_truncate)
 {
     int64_t length = j_arg_int(r, a[0], 255), leeway = j_arg_int(r, a[3], 5);
-    jstr *s = j_to_str(r, self), dots = {.p = "...", .n = 3, .chars = 3, .trusted = true};
+    jstr *s, dots = {.p = "...", .n = 3, .chars = 3, .trusted = true};
     jstr *end = a[2].kind == J_ABSENT ? &dots : js_arg(r, a[2], "end");
     int64_t keep = length - (int64_t)jstr_chars(end);
+    size_t n;
     if (keep < 0 || leeway < 0)
         j_fail(r, CN_E_FORMAT, "truncate(): length or leeway too small");
-    if (r->status || (int64_t)jstr_chars(s) <= length + leeway) return j_of(J_STR, s);
+    if (r->status || (j_len(self, &n) && (int64_t)n <= length + leeway)) return self;
+    s = js_arg(r, self, "truncate() value");
     jslice w = {j_none(), j_int(keep), j_none()};
     jv head = j_slice_of(r, j_of(J_STR, s), &w);
     if (head.kind != J_STR) return j_none();
@@ -310,6 +312,8 @@ JFUNC(f_striptags)
 
 JFUNC(f_urlencode)
 {
+    bool pairs = j_iterable(self) && self.kind != J_STR && self.kind != J_UNDEF;
+    if (pairs) j_fail(r, CN_E_UNSUPPORTED, "urlencode of anything but text");
     const jstr *s = j_to_str(r, self);
     size_t start = r->out.n;
     for (size_t i = 0; i < s->n && j_charge(r, 1); i++) {

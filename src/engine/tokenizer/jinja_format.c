@@ -286,7 +286,8 @@ jv j_percent(jrun *r, jstr *format, jv args)
         p.at = to;
         if (sign) conversion(&p);
     }
-    size_t given = args.kind == J_TUPLE ? args.u.list->n : args.kind == J_DICT ? 0 : 1;
+    size_t given =
+        args.kind == J_TUPLE ? args.u.list->n : args.kind > J_UNDEF && args.kind <= J_STR;
     if (!r->status && p.used < given)
         j_fail(r, CN_E_FORMAT, "not all arguments converted during string formatting");
     return j_take(r, start);

@@ -18,9 +18,9 @@ static void merge(jrun *r, jlist *k, jlist *v, jv *spare, size_t from, size_t mi
     while ((i < mid || j < to) && !r->status) {
         bool right = i == mid;
         if (!right && j < to) {
-            int c = reverse ? j_compare(r, k->v[i], k->v[j], "<")
-                            : j_compare(r, k->v[j], k->v[i], "<");
-            right = c < 0;
+            jv a = k->v[reverse ? i : j], b = k->v[reverse ? j : i];
+            bool both_missing = a.kind == J_UNDEF && b.kind == J_UNDEF;
+            right = !both_missing && j_compare(r, a, b, "<") < 0;
         }
         size_t at = right ? j++ : i++;
         spare[n] = k->v[at];

@@ -11,8 +11,9 @@ int jmethods_of(jv v)
     case J_STR:
         return JM_STR;
     case J_LIST:
-    case J_TUPLE:
         return JM_LIST;
+    case J_TUPLE:
+        return JM_TUPLE;
     case J_DICT:
         return JM_DICT;
     case J_CYCLER:

@@ -83,6 +83,7 @@ static void repr_range(jrun *r, const jrange *g)
 
 static void repr_container(jrun *r, jv v)
 {
+    static const char *const views[] = {"dict_items([", "dict_keys([", "dict_values(["};
     if (!j_enter(r)) return;
     switch (v.kind) {
     case J_LIST:
@@ -92,7 +93,7 @@ static void repr_container(jrun *r, jv v)
         repr_list(r, v.u.list, "(", v.u.list->n == 1 ? ",)" : ")");
         break;
     case J_VIEW:
-        repr_list(r, v.u.list, "dict_view([", "])");
+        repr_list(r, v.u.list, views[v.u.list->read % 3], "])");
         break;
     case J_DICT:
         repr_dict(r, v.u.dict);

@@ -115,11 +115,12 @@ jv js_replace(jrun *r, jstr *s, const jstr *from, const jstr *to, int64_t most)
     return j_take(r, start);
 }
 
-/* Does a word begin after c? For str.title after all but letters, for the filter `title` after
+/* Does a word begin after c? For str.title after all but cased letters, for the filter `title`
+ * after
  * -, white space and opening brackets. */
 static bool begins_word(jcase how, uint32_t c, const char *p, size_t n)
 {
-    if (how == JC_TITLE) return !jtext_alpha(c);
+    if (how == JC_TITLE) return !jtext_cased(c);
     return jspace(p, n) || (c < 0x80 && c && strchr("-({[<", (int)c));
 }
 

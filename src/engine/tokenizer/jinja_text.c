@@ -148,6 +148,11 @@ bool jtext_alpha(uint32_t c)
     return uc_in(c, UC_LETTERS);
 }
 
+bool jtext_cased(uint32_t c)
+{
+    return uc_in(c, UC_RANGE(UC_LU, UC_LT));
+}
+
 bool jtext_digit(uint32_t c)
 {
     return uc_category(c) == UC_ND;

@@ -19,6 +19,7 @@ uint32_t jtext_upper(uint32_t c);
 uint32_t jtext_lower(uint32_t c);
 bool jtext_printable(uint32_t c);
 bool jtext_alpha(uint32_t c);
+bool jtext_cased(uint32_t c);
 bool jtext_digit(uint32_t c);
 
 #endif

@@ -68,7 +68,7 @@ typedef struct jv {
 typedef struct jlist {
     jv *v;
     size_t n, cap;
-    size_t read; /* J_GEN: items already taken */
+    size_t read; /* J_GEN: items already taken; J_VIEW: 0 items, 1 keys, 2 values */
 } jlist;
 
 typedef struct jentry {
