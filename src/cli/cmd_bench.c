@@ -57,6 +57,22 @@ static void defaults(void *settings)
     s->repeat = 5;
 }
 
+/* Prompt and answer within the model's context. */
+typedef struct lengths {
+    int32_t prompt, generate;
+} lengths;
+
+static lengths lengths_for(const bench_settings *s, const cn_model_info *m)
+{
+    int32_t limit = (int32_t)CN_MIN(s->model.ctx ? (uint32_t)s->model.ctx : m->n_ctx_train,
+                                    (uint32_t)INT32_MAX);
+    lengths l = {s->prompt, s->generate};
+    if (limit < 2 || l.prompt + l.generate <= limit) return l;
+    l.generate = CN_MIN(l.generate, CN_MAX(limit / 4, 1));
+    l.prompt = CN_MIN(l.prompt, limit - l.generate);
+    return l;
+}
+
 typedef struct samples {
     double *prompt, *generate; /* tokens a second of each repetition */
     size_t n;
@@ -76,7 +92,7 @@ static double median(double *v, size_t n)
 
 /* One prompt from nothing, then tokens one at a time; random ids, as the text does not matter.
  */
-static cn_status repetition(cn_session *session, const bench_settings *s, uint32_t n_vocab,
+static cn_status repetition(cn_session *session, const lengths *s, uint32_t n_vocab,
                             int32_t *ids, samples *out, cn_err *err)
 {
     cn_rng rng = cn_rng_seeded(out->n + 1);
@@ -98,18 +114,19 @@ static cn_status repetition(cn_session *session, const bench_settings *s, uint32
     return CN_OK;
 }
 
-static cn_status measure(const bench_settings *s, const cli_model *m, samples *out, cn_err *err)
+static cn_status measure(const bench_settings *s, const cli_model *m, const lengths *l,
+                         samples *out, cn_err *err)
 {
     cn_session *session = NULL;
     uint32_t n_vocab = cn_model_info_of(m->model)->n_vocab;
-    int32_t *ids = cn_alloc_array((size_t)s->prompt, sizeof *ids);
+    int32_t *ids = cn_alloc_array((size_t)l->prompt, sizeof *ids);
     cli_model_options o = s->model;
-    if (!o.ctx) o.ctx = s->prompt + s->generate;
+    if (!o.ctx) o.ctx = l->prompt + l->generate;
     cn_status st = ids ? cli_session_new(&session, m, &o, err)
-                       : cn_fail(err, CN_E_NOMEM, "a prompt of %d tokens", s->prompt);
+                       : cn_fail(err, CN_E_NOMEM, "a prompt of %d tokens", l->prompt);
     cli_progress bar = cli_progress_start("measuring", false);
     for (int32_t i = 0; i < s->repeat && !st; i++) {
-        st = repetition(session, s, n_vocab, ids, out, err);
+        st = repetition(session, l, n_vocab, ids, out, err);
         cli_progress_at(&bar, i + 1, s->repeat);
     }
     cli_progress_end(&bar);
@@ -124,7 +141,7 @@ static uint64_t peak_memory(void)
     return getrusage(RUSAGE_SELF, &u) ? 0 : (uint64_t)u.ru_maxrss * 1024;
 }
 
-static void report(const bench_settings *s, const cli_model *m, samples *x)
+static void report(const bench_settings *s, const cli_model *m, const lengths *l, samples *x)
 {
     const cn_model_info *info = cn_model_info_of(m->model);
     facts f;
@@ -135,9 +152,9 @@ static void report(const bench_settings *s, const cli_model *m, samples *x)
     fact_count(&f, "parameters", info->n_params);
     fact_bytes(&f, "weight_bytes", info->weight_bytes);
     fact_num(&f, "load_seconds", m->load_seconds, "");
-    fact_uint(&f, "prompt_tokens", (uint64_t)s->prompt);
+    fact_uint(&f, "prompt_tokens", (uint64_t)l->prompt);
     fact_num(&f, "prompt_tokens_per_second", median(x->prompt, x->n), "");
-    fact_uint(&f, "generate_tokens", (uint64_t)s->generate);
+    fact_uint(&f, "generate_tokens", (uint64_t)l->generate);
     fact_num(&f, "generate_tokens_per_second", median(x->generate, x->n), "");
     fact_uint(&f, "repetitions", x->n);
     fact_bytes(&f, "peak_memory", peak_memory());
@@ -153,8 +170,11 @@ static cn_status run(const void *settings, cn_err *err)
     x.prompt = cn_xcalloc((size_t)s->repeat, sizeof *x.prompt);
     x.generate = cn_xcalloc((size_t)s->repeat, sizeof *x.generate);
     cn_status st = cli_model_open(&m, s->common.words[0], &s->model, err);
-    if (!st) st = measure(s, &m, &x, err);
-    if (!st) report(s, &m, &x);
+    if (!st) {
+        lengths l = lengths_for(s, cn_model_info_of(m.model));
+        st = measure(s, &m, &l, &x, err);
+        if (!st) report(s, &m, &l, &x);
+    }
     cn_free(x.prompt);
     cn_free(x.generate);
     cli_model_close(&m);
@@ -165,6 +185,7 @@ const cli_verb verb_bench = {
     .name = "bench",
     .words = "MODEL",
     .summary = "Measure prompt and generation speed, load time and memory.",
+    .details = "Both lengths shrink where the context is smaller.",
     .options = options,
     .n_options = CN_ARRAY_LEN(options),
     .min_words = 1,

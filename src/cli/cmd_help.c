@@ -36,7 +36,22 @@ static void option_json(json_out *j, const cli_option *o)
     json_close(j, '}');
 }
 
-static void as_json(void)
+static void verb_json(json_out *j, const cli_verb *v)
+{
+    json_open(j, '{');
+    json_put_text(j, "name", v->name);
+    json_put_text(j, "words", v->words);
+    json_put_text(j, "summary", v->summary);
+    json_key(j, "options");
+    json_open(j, '[');
+    for (size_t k = 0; k < v->n_options; k++)
+        option_json(j, &v->options[k]);
+    json_close(j, ']');
+    json_close(j, '}');
+}
+
+/* {"verbs": [...]}: the one that was asked for, or all. */
+static void as_json(const cli_verb *only)
 {
     json_out j = {0};
     size_t n;
@@ -44,18 +59,8 @@ static void as_json(void)
     json_open(&j, '{');
     json_key(&j, "verbs");
     json_open(&j, '[');
-    for (size_t i = 0; i < n; i++) {
-        json_open(&j, '{');
-        json_put_text(&j, "name", verbs[i]->name);
-        json_put_text(&j, "words", verbs[i]->words);
-        json_put_text(&j, "summary", verbs[i]->summary);
-        json_key(&j, "options");
-        json_open(&j, '[');
-        for (size_t k = 0; k < verbs[i]->n_options; k++)
-            option_json(&j, &verbs[i]->options[k]);
-        json_close(&j, ']');
-        json_close(&j, '}');
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!only || only == verbs[i]) verb_json(&j, verbs[i]);
     json_close(&j, ']');
     json_close(&j, '}');
     json_print(&j);
@@ -64,19 +69,17 @@ static void as_json(void)
 static cn_status run(const void *settings, cn_err *err)
 {
     const help_settings *s = settings;
-    if (s->common.n_words == 0) {
-        if (s->common.json)
-            as_json();
-        else
-            as_text();
-        return CN_OK;
-    }
-    const cli_verb *v = cli_verb_find(s->common.words[0]);
-    if (!v) {
+    const cli_verb *v = s->common.n_words ? cli_verb_find(s->common.words[0]) : NULL;
+    if (s->common.n_words && !v) {
         cn_status st = cn_fail(err, CN_E_ARG, "no verb \"%.60s\"", s->common.words[0]);
         return cn_next(err, st, "conatus help");
     }
-    cli_verb_help(v);
+    if (s->common.json)
+        as_json(v);
+    else if (v)
+        cli_verb_help(v);
+    else
+        as_text();
     return CN_OK;
 }
 

@@ -40,7 +40,7 @@ void cli_error_json(cn_buf *out, cn_status st, const cn_err *err)
     cn_buf_printf(out, "{\"error\":{\"code\":\"%s\",\"message\":", cn_status_code(st));
     cn_buf_json(out, cn_buf_view(&message));
     cn_buf_lit(out, ",\"what\":");
-    cn_buf_json(out, cn_str_of(err->what));
+    cn_buf_json(out, cn_str_of(err->what[0] ? err->what : err->why));
     cn_buf_lit(out, ",\"why\":");
     cn_buf_json(out, cn_str_of(err->why));
     cn_buf_lit(out, ",\"next\":");

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -38,6 +41,26 @@ static char *show_prompt(EditLine *el)
     return (char *)(uintptr_t)l->prompt;
 }
 
+/* Waits for a byte; false when Ctrl-C came. The signal can only come while waiting, so that
+ * none is lost between the look at the flag and the wait. */
+static bool wait_for_input(void)
+{
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    int n = 0;
+    while (n <= 0 && !atomic_load(&cli_interrupted)) {
+        fd_set in;
+        FD_ZERO(&in);
+        FD_SET(STDIN_FILENO, &in);
+        n = pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, &before);
+        if (n < 0 && errno != EINTR) n = 1; /* let read() tell what is wrong */
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n > 0;
+}
+
 /* One character; unlike the built-in way it gives up when Ctrl-C was pressed. */
 static int read_char(EditLine *el, wchar_t *out)
 {
@@ -45,8 +68,9 @@ static int read_char(EditLine *el, wchar_t *out)
     (void)el;
     for (;;) {
         char byte;
+        if (!wait_for_input()) return -1;
         ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR && !atomic_load(&cli_interrupted)) continue;
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return (int)n;
         size_t used = mbrtowc(out, &byte, 1, &state);
         if (used == (size_t)-2) continue;

@@ -39,6 +39,8 @@ static cn_status run(const cli_verb *v, int argc, char **argv, bool *json, cn_er
     cn_status st =
         cli_parse(v->options, v->n_options, argc, argv, common, &common->n_words, err);
     *json = common->json;
+    for (int i = 0; st && i < argc; i++)
+        *json |= strcmp(argv[i], "--json") == 0;
     if (st)
         cn_next(err, st, "conatus help %s", v->name);
     else if (common->help)

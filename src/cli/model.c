@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "clock.h"
 #include "file.h"
@@ -9,6 +10,7 @@
 #include "mem.h"
 #include "progress.h"
 #include "store.h"
+#include "sysinfo.h"
 
 static bool on_progress(void *user, double done)
 {
@@ -16,12 +18,28 @@ static bool on_progress(void *user, double done)
     return !atomic_load(&cli_interrupted);
 }
 
+/* A mapping that the system refused says nothing of the limit behind it: add both numbers. */
+static void name_the_limit(const char *path, cn_err *err)
+{
+    struct stat file;
+    const char *limit;
+    cn_sys_memory memory = cn_sys_memory_now();
+    double left = (double)cn_sys_memory_left(&memory, &limit), gib = 1 << 30;
+    if (strstr(err->why, "GiB") || strstr(err->why, "MiB") || stat(path, &file)) return;
+    size_t n = strlen(err->why);
+    snprintf(err->why + n, sizeof err->why - n,
+             "; the file has %.2f GiB, this process may take %.2f GiB (%s)",
+             (double)file.st_size / gib, left / gib, limit);
+}
+
 /* What a user can type about each way of failing, where the engine did not say so itself. */
 static cn_status advise(cn_status st, const char *path, cn_err *err)
 {
-    if (st == CN_E_NOMEM)
+    if (st == CN_E_NOMEM) {
+        name_the_limit(path, err);
         return cn_next(err, st,
                        "use a smaller --ctx, a smaller type (conatus quantize), or --force");
+    }
     if (st == CN_E_FORMAT || st == CN_E_UNSUPPORTED || st == CN_E_ARG)
         return cn_next(err, st, "conatus inspect %s tells what it is", path);
     return st;
@@ -110,6 +128,8 @@ cn_status cli_session_new(cn_session **out, const cli_model *m, const cli_model_
         .cancel = &cli_interrupted,
     };
     cn_status st = cn_session_new(out, m->model, &so, err);
+    if (st == CN_E_LIMIT)
+        return cn_next(err, st, "--ctx %u at most", cn_model_info_of(m->model)->n_ctx_train);
     if (st || m->n_adapters == 0) return st;
     st = cn_session_adapters(*out, (const cn_adapter *const *)m->adapters, m->scales,
                              m->n_adapters, err);

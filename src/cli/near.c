@@ -34,9 +34,16 @@ size_t cli_distance(const char *a, const char *b)
     return rows[na % 3][nb];
 }
 
+/* A beginning of at least three letters counts as one slip. */
+static size_t slips(const char *word, const char *name)
+{
+    size_t n = strlen(word);
+    return n >= 3 && strncmp(word, name, n) == 0 ? n < strlen(name) : cli_distance(word, name);
+}
+
 const char *cli_nearer(const char *word, const char *best, const char *name)
 {
-    size_t allowed = CN_MAX(strlen(word) / 3, 1), d = cli_distance(word, name);
+    size_t allowed = CN_MAX(strlen(word) / 3, 1), d = slips(word, name);
     if (d > allowed) return best;
-    return !best || d < cli_distance(word, best) ? name : best;
+    return !best || d < slips(word, best) ? name : best;
 }

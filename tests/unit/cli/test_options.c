@@ -115,6 +115,7 @@ static void mistakes(void **state)
 {
     (void)state;
     fails_with(WORDS("--cuont", "3"), "did you mean --count?");
+    fails_with(WORDS("--rat", "1"), "did you mean --ratio?");
     fails_with(WORDS("--zzzzzz=4"), "no option --zzzzzz");
     fails_with(WORDS("-z"), "no option -z");
     fails_with(WORDS("--flag=1"), "takes no value");
