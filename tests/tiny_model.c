@@ -306,19 +306,27 @@ static void put_metadata(gguf_writer *w, const family *f)
 {
     char key[96];
     gguf_put_string(w, "general.architecture", cn_str_of(f->arch));
+    gguf_put_string(w, "tokenizer.ggml.model", CN_STR("no_vocab"));
 #define PUT(kind, rest, value)                                                                 \
     (snprintf(key, sizeof key, "%s.%s", f->arch, rest), gguf_put_##kind(w, key, value))
     PUT(uint, "block_count", LAYERS);
     PUT(uint, "embedding_length", E);
     PUT(uint, "feed_forward_length", F);
+    PUT(uint, "vocab_size", V);
     PUT(uint, "attention.head_count", HEADS);
     PUT(uint, "attention.head_count_kv", (uint32_t)f->kv_heads);
     PUT(uint, "context_length", CTX);
     PUT(uint, "attention.key_length", (uint32_t)f->head);
+    PUT(uint, "attention.value_length", (uint32_t)f->head);
     PUT(float,
         strchr("lq", f->arch[0]) ? "attention.layer_norm_rms_epsilon"
                                  : "attention.layer_norm_epsilon",
         1e-5f);
+    if (strcmp(f->arch, "bert") == 0) {
+        PUT(uint, "pooling_type", 1);
+        PUT(bool, "attention.causal", false);
+        gguf_put_uint(w, "tokenizer.ggml.token_type_count", 2);
+    }
     if (strcmp(f->arch, "phi2") == 0) PUT(uint, "rope.dimension_count", 4);
     if (strcmp(f->model_type, "mistral") == 0) PUT(uint, "attention.sliding_window", 5);
 #undef PUT

@@ -136,6 +136,10 @@ cn_status hparams_from_gguf(hparams *hp, const gguf *g, cn_err *err)
     hp->n_kv_heads = get_uint(&k, "attention.head_count_kv", hp->n_heads);
     hp->head_dim =
         get_uint(&k, "attention.key_length", hp->n_heads ? hp->n_embd / hp->n_heads : 0);
+    uint32_t value_dim = get_uint(&k, "attention.value_length", hp->head_dim);
+    if (value_dim != hp->head_dim)
+        return cn_fail(err, CN_E_UNSUPPORTED, "heads of %u for keys and %u for values",
+                       hp->head_dim, value_dim);
     hp->n_ctx_train = get_uint(&k, "context_length", 0);
     hp->window = get_uint(&k, "attention.sliding_window", 0);
     hp->norm_eps = (float)get_float(&k, "attention.layer_norm_rms_epsilon",
