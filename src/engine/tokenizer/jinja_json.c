@@ -135,6 +135,14 @@ static void dump_dict(dump *d, const jdict *dict)
     lit(d, "}");
 }
 
+/* Digits of data are data. */
+static void dump_number(dump *d, jv v)
+{
+    size_t start = d->r->out.n;
+    j_put_value(d->r, v);
+    if (!d->r->status) memset(d->r->out.mark + start, 0, d->r->out.n - start);
+}
+
 static void dump_float(dump *d, double f)
 {
     if (isnan(f))
@@ -142,7 +150,7 @@ static void dump_float(dump *d, double f)
     else if (isinf(f))
         lit(d, f < 0 ? "-Infinity" : "Infinity");
     else
-        j_put_float(d->r, f);
+        dump_number(d, j_float(f));
 }
 
 static void dump_value(dump *d, jv v)
@@ -156,7 +164,7 @@ static void dump_value(dump *d, jv v)
         lit(d, v.u.b ? "true" : "false");
         break;
     case J_INT:
-        j_put_value(d->r, v);
+        dump_number(d, v);
         break;
     case J_FLOAT:
         dump_float(d, v.u.f);

@@ -114,7 +114,7 @@ void j_put_float(jrun *r, double f); /* repr(f) */
 jv j_strftime(jrun *r, jstr *format);
 jv j_parse_int(jrun *r, const jstr *s, int base); /* J_ABSENT: no number */
 bool j_parse_float(const jstr *s, double *f);
-jv j_test(jrun *r, const jfunc *test, jv v, const jargs *args);
+
 void j_sort(jrun *r, jlist *keys, jlist *items, bool reverse); /* stable; NULL: no-op */
 int64_t j_arg_int(jrun *r, jv v, int64_t fallback); /* absent and None: the fallback */
 bool j_arg_bool(jv v, bool fallback);

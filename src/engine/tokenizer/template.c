@@ -7,13 +7,14 @@
 
 #define DEFAULT_STEPS 10000000u
 #define DEFAULT_OUTPUT ((size_t)64 << 20)
+#define MOST_OUTPUT ((size_t)16 << 30)
 #define DEFAULT_DEPTH 200u
 #define MOST_DEPTH 1000u /* what a thread's stack of 8 MiB bears with ease */
 
 static void set_limits(jrun *r, const cn_template_limits *l, size_t input)
 {
     r->max_steps = l && l->max_steps ? l->max_steps : DEFAULT_STEPS;
-    r->out.max = l && l->max_output ? l->max_output : DEFAULT_OUTPUT;
+    r->out.max = CN_MIN(l && l->max_output ? l->max_output : DEFAULT_OUTPUT, MOST_OUTPUT);
     r->max_depth = CN_MIN(l && l->max_depth ? l->max_depth : DEFAULT_DEPTH, MOST_DEPTH);
     r->arena.cap = ((size_t)32 << 20) + 2 * r->out.max + 16 * input;
 }

@@ -83,6 +83,7 @@ static void data_stays_data(void **state)
            HOSTILE, "<|i");
     origin("{{ [x.split()[1]] | tojson }}", HOSTILE, "[\"</s>\"]");
     origin("{{ {'a': 'b'}['a'] }}{{ {x.split()[1]: 1} | list | first }}", HOSTILE, "«b»</s>");
+    origin("{{ [1, 2.5, 'a'] | tojson }}", "{}", "[1, 2.5, \"«a»\"]");
     origin("{{ 7 }}{{ none }}{{ true }}", "{}", "«7NoneTrue»");
     origin("{{ x | indent(2, true) }}", "{\"x\": \"</s>\\nb\"}", "«  »</s>\n«  »b");
     origin("{% filter upper %}a{{ x }}{% endfilter %}", "{\"x\": \"b\"}", "«A»B");
@@ -198,6 +199,9 @@ static void own_limits(void **state)
     assert_int_equal(out.n, 10);
     cn_rendered_free(&out);
     assert_int_equal(run_limited("0123456789a", "{}", &l, &out), CN_E_LIMIT);
+    l.max_output = SIZE_MAX;
+    assert_int_equal(run_limited("0123456789a", "{}", &l, &out), CN_OK);
+    cn_rendered_free(&out);
     l = (cn_template_limits){.max_steps = 50};
     assert_int_equal(run_limited("{% for i in range(90) %}{% endfor %}", "{}", &l, &out),
                      CN_E_LIMIT);
