@@ -55,8 +55,14 @@ void bpe_add_pair(cn_tokenizer *t, cn_str left, cn_str right, uint32_t rank)
     if (b->failed) return;
     int32_t l = vocab_find(&t->v, (cn_str){b->p, cut});
     int32_t r = vocab_find(&t->v, (cn_str){b->p + cut, b->n - cut});
-    int32_t both = vocab_find(&t->v, cn_buf_view(b));
-    if (l < 0 || r < 0 || both < 0) return;
+    if (l < 0 || r < 0) return;
+    /* most vocabularies number the results of merges in the order of the merges */
+    size_t next = t->last_merge + 1;
+    bool is_next = next < t->v.n && vocab_is_mergeable(&t->v, next) &&
+                   cn_str_eq(vocab_bytes(&t->v, next), cn_buf_view(b));
+    int32_t both = is_next ? (int32_t)next : vocab_find(&t->v, cn_buf_view(b));
+    if (both < 0) return;
+    t->last_merge = (size_t)both;
     tok_pair *p = pair_slot(t, (uint32_t)l, (uint32_t)r);
     if (p->left == NEVER) *p = (tok_pair){(uint32_t)l, (uint32_t)r, rank, (uint32_t)both};
 }
@@ -112,7 +118,8 @@ static size_t first_symbols(tok_scratch *s, cn_str word)
         if (t->byte_level) {
             len = 1;
             y->id = t->byte_id[(uint8_t)word.p[i]];
-            if (y->id < 0 && t->unk_given < 0) continue; /* no way to write it, as the reference */
+            if (y->id < 0 && t->unk_given < 0)
+                continue; /* no way to write it, as the reference */
         } else {
             uc_next(word.p + i, word.n - i, &len);
             y->id = vocab_find(&t->v, (cn_str){word.p + i, len});

@@ -186,8 +186,7 @@ static cn_status read_added(cn_tokenizer *t, const cn_json *config, const char *
 static cn_status from_vocab_json(cn_tokenizer *t, const cn_json *config, const char *folder,
                                  cn_err *err)
 {
-    cn_json *ids = NULL;
-    cn_buf merges = {0};
+    cn_buf ids = {0}, merges = {0};
     bool qwen = class_has(config, "Qwen2");
     t->model = TOK_BPE_PAIRS;
     t->byte_level = true;
@@ -196,14 +195,14 @@ static cn_status from_vocab_json(cn_tokenizer *t, const cn_json *config, const c
     if (!st && cn_json_bool(cn_json_get(config, "add_prefix_space"), false))
         st = norm_add(&t->late, (norm_step){.kind = NORM_PREPEND_UNLESS, .to = CN_STR(" ")},
                       err);
-    if (!st) st = read_json(&ids, folder, "vocab.json", err);
-    if (!st) st = json_read_vocab(t, ids, err);
+    if (!st) st = read_beside(&ids, folder, "vocab.json", MAX_MODEL, err);
+    if (!st) st = json_read_vocab(t, cn_buf_view(&ids), err);
     if (!st) st = read_added(t, config, folder, err);
     if (!st) st = tok_finish_vocab(t, err);
     if (!st) st = read_beside(&merges, folder, "merges.txt", MAX_MODEL, err);
     if (!st) st = read_merges_txt(t, cn_buf_view(&merges), err);
     cn_buf_deinit(&merges);
-    cn_json_free(ids);
+    cn_buf_deinit(&ids);
     return st;
 }
 

@@ -58,6 +58,7 @@ struct cn_tokenizer {
     tok_pair *pairs;
     size_t pairs_mask;
     cn_buf merge_text; /* while merges are read */
+    size_t last_merge;
     trie pieces;       /* unigram, wordpiece */
     float unk_score;
     uint32_t max_word_chars; /* wordpiece */
@@ -148,8 +149,8 @@ cn_status json_read_steps(cn_tokenizer *t, const cn_json *root, cn_err *err);
 cn_status json_read_affixes(cn_tokenizer *t, const cn_json *root, cn_err *err);
 /* "added_tokens" (a list) or "added_tokens_decoder" (an object by id). */
 cn_status json_read_added(cn_tokenizer *t, const cn_json *list, cn_err *err);
-/* "vocab": an object of ids by piece. */
-cn_status json_read_vocab(cn_tokenizer *t, const cn_json *pieces, cn_err *err);
+/* The text of "vocab": an object of ids by piece. */
+cn_status json_read_vocab(cn_tokenizer *t, cn_str object, cn_err *err);
 /* `folder` with tokenizer.json (or the file of that name in `file`), tokenizer.model,
  * vocab.json and merges.txt, or vocab.txt; and what lies beside them. */
 cn_status tok_from_folder(cn_tokenizer **out, const char *folder, const char *file,

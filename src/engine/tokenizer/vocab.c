@@ -101,6 +101,17 @@ int32_t vocab_find(const vocab *v, cn_str bytes)
     }
 }
 
+static void insert(vocab *v, size_t id)
+{
+    cn_str s = vocab_bytes(v, id);
+    uint32_t h = vocab_hash(s);
+    size_t i = h & v->mask;
+    for (; v->slots[i]; i = (i + 1) & v->mask)
+        if (v->slots[i] >> 32 == h && cn_str_eq(vocab_bytes(v, (uint32_t)v->slots[i] - 1), s))
+            return; /* the lower id stays */
+    v->slots[i] = (uint64_t)h << 32 | (uint32_t)(id + 1);
+}
+
 cn_status vocab_index(vocab *v, cn_err *err)
 {
     size_t n_slots = 64;
@@ -115,15 +126,8 @@ cn_status vocab_index(vocab *v, cn_err *err)
     for (size_t id = 0; id < v->n; id++)
         v->max_bytes =
             CN_MAX(v->max_bytes, CN_MAX(v->tokens[id].bytes_n, v->tokens[id].piece_n));
-    for (size_t id = 0; id < v->n; id++) {
-        cn_str s = vocab_bytes(v, id);
-        if (!vocab_is_mergeable(v, id) || s.n == 0 || vocab_find(v, s) >= 0) continue;
-        uint32_t h = vocab_hash(s);
-        size_t i = h & v->mask;
-        while (v->slots[i])
-            i = (i + 1) & v->mask;
-        v->slots[i] = (uint64_t)h << 32 | (uint32_t)(id + 1);
-    }
+    for (size_t id = 0; id < v->n; id++)
+        if (vocab_is_mergeable(v, id) && v->tokens[id].bytes_n) insert(v, id);
     return CN_OK;
 }
 

@@ -220,6 +220,15 @@ static void refusals_of_json(void **state)
         cn_status want;
     } cases[] = {
         {MODEL(BPE), CN_OK},
+        {"{ \"model\" : " BPE " } \n", CN_OK},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"\\u00e9\\ud83d\\ude00\\n\":0},\"merges\":[]}"),
+         CN_OK},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"\\ud83d\":0},\"merges\":[]}"), CN_E_FORMAT},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"\xff\":0},\"merges\":[]}"), CN_E_FORMAT},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"a\":0,},\"merges\":[]}"), CN_E_FORMAT},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"a\":0.5},\"merges\":[]}"), CN_E_FORMAT},
+        {MODEL("{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}"), CN_E_FORMAT},
+        {MODEL(BPE) "x", CN_E_FORMAT},
         {"", CN_E_FORMAT},
         {"{}", CN_E_FORMAT},
         {"[1]", CN_E_FORMAT},
