@@ -38,8 +38,9 @@ CN_API void cn_template_free(cn_template *t);
 
 /** Renders with the members of the JSON object `variables` (messages, tools,
  * add_generation_prompt, bos_token, eos_token, ...). The tokens' names (bos_token, eos_token,
- * pad_token, unk_token) and the roles of messages made of ASCII letters and '_' count as
- * written by the template; all other strings are data, whatever is done to them.
+ * pad_token, unk_token) and the usual roles of messages (system, user,
+ *  assistant, tool, developer, function, model, ...) count as written by the template; all
+ * other strings are data, whatever is done to them.
  *
  * `now_unix`: what strftime_now answers, in seconds, told as UTC; negative: the system's clock
  * and its local time.

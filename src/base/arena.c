@@ -29,8 +29,9 @@ struct cn_arena_chunk {
 
 static cn_arena_chunk *chunk_new(cn_arena_chunk *below, size_t size)
 {
-    cn_arena_chunk *c = cn_alloc_array(1, sizeof *c + size);
+    cn_arena_chunk *c = cn_realloc_array(NULL, 1, sizeof *c + size); /* zeroed piece by piece */
     if (!c) return NULL;
+    c->used = 0;
     c->below = below;
     c->size = size;
     POISON(c->bytes, size);

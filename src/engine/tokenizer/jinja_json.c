@@ -217,11 +217,16 @@ jv j_tojson(jrun *r, jv self, const jv *a, const jargs *all)
 
 typedef enum place { IN_DATA, IN_MESSAGES, IN_MESSAGE, AT_ROLE } place;
 
-static bool plain_role(cn_str s)
+/* Some templates make a control token out of the role ("<|" + role + "|>"): a free choice of
+ * words would let a message be called "end". */
+static bool known_role(cn_str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] != '_' && ((s.p[i] | 32) < 'a' || (s.p[i] | 32) > 'z')) return false;
-    return s.n > 0;
+    static const char *const roles[] = {"system",    "user",        "assistant",  "tool",
+                                        "developer", "function",    "functions",  "ipython",
+                                        "model",     "observation", "environment"};
+    for (size_t i = 0; i < CN_ARRAY_LEN(roles); i++)
+        if (cn_str_is(s, roles[i])) return true;
+    return false;
 }
 
 static jv value_of(jrun *r, const cn_json *j, place at);
@@ -265,7 +270,7 @@ static jv value_of(jrun *r, const cn_json *j, place at)
         break;
     case CN_JSON_STRING:
         s = cn_json_str(j);
-        v = j_str_new(r, s.p, s.n, at == AT_ROLE && plain_role(s));
+        v = j_str_new(r, s.p, s.n, at == AT_ROLE && known_role(s));
         break;
     case CN_JSON_ARRAY:
         v = list_of(r, j, at);
