@@ -74,8 +74,10 @@ static cn_status add_replace(cn_tokenizer *t, const cn_json *j, cn_err *err)
     cn_str from = cn_json_str(cn_json_get(pattern, "String"));
     cn_str regex = cn_json_str(cn_json_get(pattern, "Regex"));
     cn_str to = cn_json_str(cn_json_get(j, "content"));
-    if (cn_str_is(from, " ") && cn_str_is(to, "\u2581"))
+    if (cn_str_is(from, " ") && cn_str_is(to, "\u2581")) {
+        t->spaces_marked = true;
         return norm_add(&t->norm, unescape, err);
+    }
     bool to_space = cn_str_is(to, " ") || cn_str_is(to, "\u2581");
     if (cn_str_is(regex, " {2,}") && to_space) return add(t, NORM_SQUEEZE_SPACES, err);
     if (!from.n || !to.p)
@@ -216,6 +218,8 @@ static cn_status add_split(cn_tokenizer *t, const cn_json *j, cn_err *err)
         return cn_fail(err, CN_E_UNSUPPORTED, "tokenizer.json: an inverted Split that merges");
     if (regex.n) return pretok_add_regex(&t->pre, regex, b, invert, err);
     if (!text.n) return refuse("Split without pattern", j, err);
+    if (t->spaces_marked && memchr(text.p, ' ', text.n))
+        return CN_OK; /* none is left to find */
     text = keep(t, text);
     if (!text.p) return cn_fail(err, CN_E_NOMEM, "pre-tokenizer");
     pre_stage stage = {.kind = PRE_STRING, .behaviour = b, .invert = invert, .text = text};

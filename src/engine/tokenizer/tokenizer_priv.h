@@ -59,7 +59,7 @@ struct cn_tokenizer {
     size_t pairs_mask;
     cn_buf merge_text; /* while merges are read */
     size_t last_merge;
-    trie pieces;       /* unigram, wordpiece */
+    trie pieces; /* unigram, wordpiece */
     float unk_score;
     uint32_t max_word_chars; /* wordpiece */
 
@@ -67,8 +67,9 @@ struct cn_tokenizer {
     size_t n_added;
     trie added_raw, added_normalized; /* texts to places in `added` */
 
-    normalizer norm; /* of the whole text between added tokens */
-    normalizer late; /* once the added tokens of normalised text are found, too */
+    normalizer norm;    /* of the whole text between added tokens */
+    bool spaces_marked; /* norm writes U+2581 for them in the file's own terms */
+    normalizer late;    /* once the added tokens of normalised text are found, too */
     pretok pre;
     int32_t prefix[TOK_MAX_AFFIX], suffix[TOK_MAX_AFFIX]; /* what CN_ADD_SPECIAL adds */
     size_t n_prefix, n_suffix;

@@ -267,12 +267,53 @@ static void refusals_of_json(void **state)
     }
 }
 
+static cn_tokenizer *load(const char *json)
+{
+    cn_tokenizer *t = tok_new();
+    cn_err err = {0};
+    cn_status st = tok_from_json(t, cn_str_of(json), &err);
+    if (!st) st = tok_finish(t, &err);
+    if (st) fail_msg("%s", err.why);
+    return t;
+}
+
+/* Gemma: a Split at blanks after the normaliser has left none. */
+static void blanks_that_are_marked(void **state)
+{
+    (void)state;
+    cn_tokenizer *t = load(
+        "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":"
+        "\"\u2581\"},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" \"},"
+        "\"behavior\":\"MergedWithPrevious\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,"
+        "\"\u2581\":1,\"b\":2,\"\u2581b\":3,\"a\u2581b\":4},\"merges\":[[\"\u2581\",\"b\"],"
+        "[\"a\",\"\u2581b\"]]}}");
+    expect(t, "a ba", 0, "a\u2581b|a");
+    cn_tokenizer_free(t);
+}
+
+/* Metaspace as newer Llama files have it: a space before the text, none after added tokens. */
+static void metaspace_first(void **state)
+{
+    (void)state;
+    cn_tokenizer *t = load(
+        "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":"
+        "{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"first\","
+        "\"split\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{\"<s>\":0,\"a\":1,"
+        "\"\u2581\":2,\"\u2581a\":3},\"merges\":[\"\u2581 a\"]}}");
+    expect(t, "a a", 0, "\u2581a|\u2581a");
+    expect(t, " a", 0, "\u2581a");
+    expect(t, "<s>a", CN_PARSE_SPECIAL, "<s>|a");
+    expect(t, "a<s>a", CN_PARSE_SPECIAL, "\u2581a|<s>|a");
+    cn_tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merging_is_exact),       cmocka_unit_test(long_runs_end),
         cmocka_unit_test(viterbi_finds_the_best), cmocka_unit_test(unigram_sources_agree),
         cmocka_unit_test(wordpiece_words),        cmocka_unit_test(refusals_of_json),
+        cmocka_unit_test(blanks_that_are_marked), cmocka_unit_test(metaspace_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
