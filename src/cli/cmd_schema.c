@@ -5,10 +5,10 @@
 #include <conatus/grammar.h>
 
 #include "compiler.h"
+#include "constraint.h"
 #include "file.h"
 #include "input.h"
 #include "jsonl.h"
-#include "ordered.h"
 #include "verbs.h"
 
 typedef struct schema_settings {
@@ -29,26 +29,23 @@ static bool accepts(const cn_grammar *g, cn_str text)
     return cn_grammar_accepts(g, text.p ? text.p : "", text.n);
 }
 
-/* 1.0 is the same value as 1 and may stand in either form. */
-static bool accepts_value(const cn_grammar *g, const cn_json *schema, const cn_json *value)
+/* The value's compact text, keys in the schema's order. */
+static bool accepts_value(const cn_grammar *g, const cn_json *value)
 {
-    bool accepted = false;
-    for (int whole = 0; whole < 2 && !accepted; whole++) {
-        cn_buf text = {0};
-        cli_write_ordered(&text, value, schema, schema, whole == 1);
-        accepted = !text.failed && accepts(g, cn_buf_view(&text));
-        cn_buf_deinit(&text);
-    }
+    cn_buf text = {0};
+    bool accepted = grammar_compact_in_order(&text, g, value, NULL) == CN_OK &&
+                    accepts(g, cn_buf_view(&text));
+    cn_buf_deinit(&text);
     return accepted;
 }
 
-static void verdicts(json_out *out, const cn_grammar *g, const cn_json *schema,
-                     const cn_json *data, const cn_json *texts)
+static void verdicts(json_out *out, const cn_grammar *g, const cn_json *data,
+                     const cn_json *texts)
 {
     json_key(out, "data");
     json_open(out, '[');
     for (size_t i = 0; i < cn_json_size(data); i++)
-        json_bool(out, accepts_value(g, schema, cn_json_at(data, i)));
+        json_bool(out, accepts_value(g, cn_json_at(data, i)));
     json_close(out, ']');
     json_key(out, "text");
     json_open(out, '[');
@@ -87,17 +84,17 @@ static cn_status list_field(const cn_json *line, const char *key, bool of_texts,
 static cn_status on_line(void *user, const cn_json *line, json_out *out, cn_err *err)
 {
     static const char *const known[] = {"schema", "data", "text", NULL};
-    const cn_json *schema = cn_json_get(line, "schema");
+    const cn_json *rules = cn_json_get(line, "schema");
     cn_grammar_report report = {0};
     cn_grammar *g = NULL;
     cn_buf source = {0};
     (void)user;
     cn_status st = cli_fields_known(line, known, err);
-    if (!st && !schema) st = cn_fail(err, CN_E_ARG, "\"schema\" is missing");
+    if (!st && !rules) st = cn_fail(err, CN_E_ARG, "\"schema\" is missing");
     if (!st) st = list_field(line, "data", false, err);
     if (!st) st = list_field(line, "text", true, err);
     if (!st) {
-        cn_json_write(&source, schema);
+        cn_json_write(&source, rules);
         st = cn_grammar_from_schema(&g, source.p, source.n, NULL, &report, err);
     }
     cn_buf_deinit(&source);
@@ -108,7 +105,7 @@ static cn_status on_line(void *user, const cn_json *line, json_out *out, cn_err 
     if (st) return st;
     json_open(out, '{');
     json_put_bool(out, "compiled", true);
-    verdicts(out, g, schema, cn_json_get(line, "data"), cn_json_get(line, "text"));
+    verdicts(out, g, cn_json_get(line, "data"), cn_json_get(line, "text"));
     json_close(out, '}');
     cn_grammar_free(g);
     return CN_OK;
@@ -117,24 +114,21 @@ static cn_status on_line(void *user, const cn_json *line, json_out *out, cn_err 
 /* The verdict on one document against a schema file. */
 static cn_status once(const schema_settings *s, cn_err *err)
 {
-    cn_buf schema = {0}, text = {0};
+    cn_buf source = {0}, text = {0};
     cn_grammar *g = NULL;
     cn_grammar_report report = {0};
     bool compile_only = s->common.n_words == 1;
-    cn_status st = cn_file_read(&schema, s->common.words[0], (size_t)16 << 20, err);
+    cn_status st = cn_file_read(&source, s->common.words[0], (size_t)16 << 20, err);
     if (!st)
-        st = cn_grammar_from_schema(&g, schema.p ? schema.p : "", schema.n, NULL, &report, err);
+        st = cn_grammar_from_schema(&g, source.p ? source.p : "", source.n, NULL, &report, err);
     if (st == CN_E_UNSUPPORTED) {
         st = cn_fail(err, st, "%s: %s", report.pointer, report.reason);
         cn_ctx(err, st, "enforcing %s", cn_path_base(s->common.words[0]));
     }
     if (!st && !compile_only) st = cli_input(&text, &s->common, 1, err);
     if (!st && !compile_only && !accepts(g, cn_buf_view(&text))) {
-        st = cn_schema_validate(schema.p, schema.n, text.p ? text.p : "", text.n, err);
-        if (!st) {
-            st = cn_fail(err, CN_E_REFUSED, "valid, but not in the form that is generated");
-            cn_next(err, st, "write it without white space, keys in the schema's order");
-        }
+        st = cn_fail(err, CN_E_REFUSED, "not a text that the schema generates");
+        cn_next(err, st, "write it without white space, keys in the schema's order");
     }
     if (!st && s->common.json)
         puts(compile_only ? "{\"compiled\":true}" : "{\"compiled\":true,\"accepted\":true}");
@@ -142,7 +136,7 @@ static cn_status once(const schema_settings *s, cn_err *err)
         puts(compile_only ? "the schema can be enforced" : "accepted");
     cn_grammar_free(g);
     cn_buf_deinit(&text);
-    cn_buf_deinit(&schema);
+    cn_buf_deinit(&source);
     return st;
 }
 

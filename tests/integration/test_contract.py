@@ -102,6 +102,52 @@ class Generate(Case):
         self.assertIn("64", a["error"]["message"])
 
 
+class Contracts(Case):
+    SCHEMA = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12},
+                                               "age": {"type": "integer"}},
+              "required": ["name", "age"], "additionalProperties": False}
+
+    def test_schema_verb(self):
+        good, bad, missing = self.lines("schema", rows=[
+            {"schema": self.SCHEMA,
+             "data": [{"age": 3, "name": "a"}, {"age": 3}, {"age": 3.0, "name": ""}],
+             "text": ['{"name":"a","age":3}', '{"name":"a","age":3', 'null']},
+            {"schema": {"type": "array", "uniqueItems": True, "minItems": 100000}},
+            {"data": [1]}])
+        self.assertEqual(good, {"compiled": True, "data": [True, False, True],
+                                "text": [True, False, False]})
+        self.assertTrue(not bad.get("compiled"))
+        self.assertTrue(bad.get("reason") or bad["error"]["message"])
+        self.assertEqual(missing["error"]["code"], "bad-argument")
+        path = self.file("s.json", json.dumps(self.SCHEMA))
+        self.assertIn("accepted", self.succeeds("schema", path, '{"name":"a","age":3}'))
+        self.fails(4, "schema", path, '{"name":"a"}')
+
+    def test_answers_keep_the_schema(self):
+        rows = [{"prompt": "Lily is", "schema": self.SCHEMA, "max_tokens": n, "seed": n}
+                for n in range(30, 60, 3)]
+        for row in self.lines("generate", case(FOLDER), rows=rows):
+            answer = json.loads(row["text"])
+            self.assertEqual(list(answer), ["name", "age"])
+            self.assertLessEqual(len(answer["name"]), 12)
+            self.assertEqual(row["finish_reason"], "stop")
+
+    def test_too_few_tokens(self):
+        a, = self.lines("generate", case(FOLDER), rows=[
+            {"prompt": "Lily is", "schema": self.SCHEMA, "max_tokens": 3}])
+        self.assertEqual(a["error"]["code"], "over-limit")
+
+    def test_grammar(self):
+        a, bad = self.lines("generate", case(FOLDER), rows=[
+            {"prompt": "Lily is", "grammar": 'root ::= ("yes" | "no") "!"', "seed": 5},
+            {"prompt": "Lily is", "grammar": 'root ::= nothing'}])
+        self.assertIn(a["text"], ("yes!", "no!"))
+        self.assertIn(bad["error"]["code"], ("bad-format", "unsupported", "bad-argument"))
+        path = self.file("g.gbnf", 'root ::= "a"+ "b"')
+        self.assertRegex(self.succeeds("generate", case(FOLDER), "x", "--grammar", path, "-n", 9),
+                         "^a+b\n$")
+
+
 class Logits(Case):
     def test_fields(self):
         short, longer = self.lines("logits", case(GGUF), rows=[{"ids": [1]}, {"ids": [1, 403, 407]}])
