@@ -17,7 +17,7 @@ enum { E = 32, HEADS = 4, F = 48, V = 96, CTX = 64, LAYERS = 2, RANK = 3, MAX_TE
 enum { TURNED = 1, ROTARY = 2, NORM = 4, ADAPTED = 8 };
 
 typedef struct tensor {
-    char gguf[64], hf[96];
+    char gguf[96], hf[144];
     int rows, cols; /* rows 0: a vector */
     unsigned flags;
     int heads; /* of rotary rows */
@@ -47,7 +47,7 @@ static void add(family *f, const char *to, const char *hf, int rows, int cols, u
 static void add_layer(family *f, int layer, const char *to, const char *prefix, const char *hf,
                       int rows, int cols, unsigned flags, int heads)
 {
-    char g[64], h[96];
+    char g[80], h[128];
     snprintf(g, sizeof g, "blk.%d.%s", layer, to);
     snprintf(h, sizeof h, "%s%d.%s", prefix, layer, hf);
     add(f, g, h, rows, cols, flags, heads);
@@ -251,7 +251,7 @@ static void base_values(const tensor *t, float *x)
 
 static void adapter_values(const tensor *t, float *a, float *b)
 {
-    char name[128];
+    char name[160];
     snprintf(name, sizeof name, "%s A", t->hf);
     fill(a, (size_t)RANK * (size_t)t->cols, name, 0, 0.3);
     snprintf(name, sizeof name, "%s B", t->hf);
@@ -424,7 +424,7 @@ static void write_peft(const family *f, const char *folder)
         "\"bias\":\"none\",\"use_rslora\":false}";
     cn_err err = {0};
     safetensors_item items[2 * MAX_TENSORS];
-    static char names[2 * MAX_TENSORS][160];
+    static char names[2 * MAX_TENSORS][192];
     static float a[MAX_TENSORS][RANK * 128], b[MAX_TENSORS][128 * RANK];
     size_t n = 0;
     for (int i = 0; i < f->n; i++) {
@@ -452,7 +452,7 @@ static void write_peft(const family *f, const char *folder)
 static void put_adapter_tensor(gguf_writer *w, const tensor *t, char which)
 {
     cn_err err = {0};
-    char name[96];
+    char name[128];
     uint64_t a[] = {(uint64_t)t->cols, RANK}, b[] = {RANK, (uint64_t)t->rows};
     snprintf(name, sizeof name, "%s.lora_%c", t->gguf, which);
     must(gguf_put_tensor(w, name, CN_F32, 2, which == 'a' ? a : b, &err), &err);
