@@ -46,6 +46,7 @@ typedef struct aut_state {
     uint16_t n_edges, n_calls;
     uint16_t need; /* how many calls deep the way to the rule's end goes at least */
     uint8_t flags;
+    bool plain; /* no two edges take the same byte */
 } aut_state;
 
 typedef struct aut {

@@ -103,27 +103,29 @@ static void literal(comp *k, uint32_t from, unsigned which)
     aut_copy_edges(k->b, from, k->literals[which]);
 }
 
+/* The fragment for `d`, lowered once for each of the first few automata. */
+static uint32_t shared(comp *k, const cdfa *d, int how)
+{
+    for (size_t i = 0; i < CN_ARRAY_LEN(k->lowered); i++) {
+        if (k->lowered[i].d == d) return k->lowered[i].start;
+        if (k->lowered[i].d) continue;
+        k->lowered[i].d = d;
+        return k->lowered[i].start = lower_cdfa(k->c, k->b, d, how, k->end);
+    }
+    return lower_cdfa(k->c, k->b, d, how, k->end);
+}
+
 static void number(comp *k, const rule *r)
 {
     facts f = {0};
     const cdfa *all = NULL;
-    if (!expand(k->s, r->lits, r->n, V_NUMBER, &f) || !f.n) return;
+    if (!expand_type(k->s, r->lits, r->n, V_NUMBER, &f) || !f.n) return;
     for (uint32_t i = 0; i < f.n; i++) {
         const cdfa *d = number_facts(k->s, f.at[i]);
         all = all ? cdfa_combine(k->c, all, d, CDFA_OR, "") : d;
         if (!all) return;
     }
-    uint32_t start = AUT_NONE;
-    for (size_t i = 0; i < CN_ARRAY_LEN(k->numbers); i++) {
-        if (k->numbers[i].d && k->numbers[i].d != all) continue;
-        if (!k->numbers[i].d) {
-            k->numbers[i].d = all;
-            k->numbers[i].start = lower_cdfa(k->c, k->b, all, LOWER_RAW, k->end);
-        }
-        start = k->numbers[i].start;
-        break;
-    }
-    if (start == AUT_NONE) start = lower_cdfa(k->c, k->b, all, LOWER_RAW, k->end);
+    uint32_t start = shared(k, all, LOWER_RAW);
     if (start != AUT_NONE) aut_copy_edges(k->b, r->start, start);
 }
 
@@ -157,7 +159,7 @@ static void string(comp *k, const rule *r)
 {
     facts f = {0};
     const cdfa *all = NULL;
-    if (!expand(k->s, r->lits, r->n, V_STRING, &f)) return;
+    if (!expand_type(k->s, r->lits, r->n, V_STRING, &f)) return;
     for (uint32_t i = 0; i < f.n; i++) {
         uint32_t min = 0, max = UINT32_MAX;
         bool texts = false;
@@ -174,7 +176,7 @@ static void string(comp *k, const rule *r)
         all = all ? cdfa_combine(k->c, all, d, CDFA_OR, k->s->root->pointer) : d;
         if (!all) return;
     }
-    uint32_t body = all ? lower_cdfa(k->c, k->b, all, LOWER_STRING, k->end) : AUT_NONE;
+    uint32_t body = all ? shared(k, all, LOWER_STRING) : AUT_NONE;
     if (body != AUT_NONE) aut_byte(k->b, r->start, '"', '"', body);
 }
 
@@ -184,17 +186,17 @@ static void compile_rule(comp *k, const rule *r)
     nodes reached;
     for (value_type t = V_NULL; t <= V_FALSE; t++) {
         f = (facts){0};
-        if (expand(k->s, r->lits, r->n, t, &f) && f.n) literal(k, r->start, t);
+        if (expand_type(k->s, r->lits, r->n, t, &f) && f.n) literal(k, r->start, t);
     }
     number(k, r);
     string(k, r);
     if (!order_reach(k->s, &r->loose, &reached)) return;
     f = (facts){0};
-    if (!expand(k->s, r->lits, r->n, V_ARRAY, &f)) return;
+    if (!expand_type(k->s, r->lits, r->n, V_ARRAY, &f)) return;
     for (uint32_t i = 0; i < f.n && !k->c->status; i++)
         comp_array(k, r, &reached, f.at[i], r->start);
     f = (facts){0};
-    if (!expand(k->s, r->lits, r->n, V_OBJECT, &f)) return;
+    if (!expand_type(k->s, r->lits, r->n, V_OBJECT, &f)) return;
     for (uint32_t i = 0; i < f.n && !k->c->status; i++)
         comp_object(k, r, &reached, f.at[i], r->start);
 }

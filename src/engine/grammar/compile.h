@@ -26,7 +26,7 @@ typedef struct comp {
     struct {
         const cdfa *d;
         uint32_t start;
-    } numbers[8];
+    } lowered[64]; /* fragments for numbers and strings that may be shared */
 } comp;
 
 /* The first state of the rule, which is compiled now or later. */

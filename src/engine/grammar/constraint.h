@@ -4,7 +4,7 @@
 
 #include "compile.h"
 #include "match.h"
-#include "trie.h"
+#include "vocab_trie.h"
 
 struct cn_grammar {
     aut a;
@@ -15,7 +15,7 @@ struct cn_grammar {
 };
 
 enum {
-    CACHE_SLOTS = 24,
+    CACHE_SLOTS = 64,
     CACHE_LEAVES = 2048, /* nodes at which the rule may be left */
     CACHE_WORTH = 400,   /* nodes walked, from which on a state is worth a slot */
 };

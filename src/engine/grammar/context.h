@@ -19,6 +19,7 @@ typedef struct gctx {
     uint64_t steps_left;
     uint64_t deadline_ns;
     const struct cdfa *numbers[3][41]; /* see numbers.c */
+    const struct cdfa *formats[16];    /* see formats.c */
 } gctx;
 
 enum { GCTX_STEPS = 100000000 }; /* about a second of work; the clock is the second limit */

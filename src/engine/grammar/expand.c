@@ -493,7 +493,7 @@ static bool expand_with(schema *s, const lit *lits, uint32_t n, value_type type,
     return run(&t, b) && !s->c->status;
 }
 
-bool expand(schema *s, const lit *lits, uint32_t n, value_type t, facts *out)
+bool expand_type(schema *s, const lit *lits, uint32_t n, value_type t, facts *out)
 {
     return expand_with(s, lits, n, t, out, 3, false);
 }

@@ -69,7 +69,7 @@ enum { EXPAND_MAX_BRANCHES = 4000 };
 
 /* All that `lits` allow for values of type `t`; branches that contradict themselves at first
  * sight are left out. False after a failure. */
-bool expand(schema *s, const lit *lits, uint32_t n, value_type t, facts *out);
+bool expand_type(schema *s, const lit *lits, uint32_t n, value_type t, facts *out);
 /* True when no value can satisfy them, as far as a look of limited depth can tell. */
 bool unsatisfiable(schema *s, const lit *lits, uint32_t n, unsigned depth);
 /* What branch `f` asks of the value of member `name`. NULL after a failure. */

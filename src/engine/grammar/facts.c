@@ -95,6 +95,7 @@ const cdfa *string_facts(schema *s, const fact *f)
     }
     if (min > max) return cdfa_none(c);
     if (!d) return cdfa_all(c); /* lengths alone are counted while matching */
+    if (!min && max == UINT32_MAX) return d;
     if (!cdfa_lengths(c, d, &lo, &hi)) return d;
     if (lo >= min && hi <= max) return d;
     if (hi <= max) max = UINT32_MAX;
@@ -137,7 +138,7 @@ static const cdfa *constant(gctx *c, const decimal *d)
 static bool rounding_matters(const fact *f)
 {
     for (; f; f = f->next) {
-        if (f->kind == F_NUMBER && f->no) return true;
+        if ((f->kind == F_NUMBER || f->kind == F_INT) && f->no) return true;
         if (f->kind != F_BOUND) continue;
         bool excludes = f->a == B_ABOVE || f->a == B_BELOW;
         if (f->a == B_MULTIPLE || excludes != f->no) return true;
@@ -181,7 +182,7 @@ const cdfa *number_facts(schema *s, const fact *all)
 const cdfa *strings_of(schema *s, const lit *lits, uint32_t n)
 {
     facts f = {0};
-    if (!expand(s, lits, n, V_STRING, &f)) return NULL;
+    if (!expand_type(s, lits, n, V_STRING, &f)) return NULL;
     const cdfa *all = cdfa_none(s->c);
     for (uint32_t i = 0; all && i < f.n; i++) {
         uint32_t min = 0, max = UINT32_MAX;

@@ -274,6 +274,9 @@ static void emit_edges(aut *a, work *w, aut_state *s, const b_state *o, uint32_t
     }
     s->n_edges = (uint16_t)(a->n_edges - s->edge);
     qsort(&a->edges[s->edge], s->n_edges, sizeof *a->edges, by_byte);
+    s->plain = true;
+    for (uint32_t i = 1; i < s->n_edges; i++)
+        s->plain &= a->edges[s->edge + i - 1].hi < a->edges[s->edge + i].lo;
     uint32_t step = *spine;
     if (step == AUT_NONE || step & CALL) return;
     const b_edge *k = &w->b->edges[step];

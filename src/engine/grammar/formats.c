@@ -175,13 +175,24 @@ static const cdfa *time_automaton(gctx *c, const char *ptr)
     return cdfa_combine(c, plain, leap_seconds(c), CDFA_OR, ptr);
 }
 
+static const cdfa *date_time(gctx *c, const char *ptr)
+{
+    return cdfa_then(c, whole(c, DATE, ptr),
+                     cdfa_then(c, whole(c, "[Tt]", ptr), time_automaton(c, ptr)));
+}
+
 const cdfa *format_automaton(gctx *c, cn_str name, const char *ptr)
 {
-    if (cn_str_is(name, "time")) return time_automaton(c, ptr);
-    if (cn_str_is(name, "date-time"))
-        return cdfa_then(c, whole(c, DATE, ptr),
-                         cdfa_then(c, whole(c, "[Tt]", ptr), time_automaton(c, ptr)));
-    for (size_t i = 0; i < CN_ARRAY_LEN(known); i++)
-        if (cn_str_is(name, known[i].name)) return whole(c, known[i].pattern, ptr);
-    return cdfa_none(c);
+    enum { N = CN_ARRAY_LEN(known) };
+    _Static_assert(N + 2 <= CN_ARRAY_LEN(c->formats), "room for every format");
+    bool time = cn_str_is(name, "time");
+    size_t i = 0;
+    while (i < N && !cn_str_is(name, known[i].name))
+        i++;
+    if (i == N && time) i++;
+    if (!c->formats[i]) /* built once */
+        c->formats[i] = i < N  ? whole(c, known[i].pattern, ptr)
+                        : time ? time_automaton(c, ptr)
+                               : date_time(c, ptr);
+    return c->formats[i];
 }

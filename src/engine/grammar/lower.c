@@ -86,6 +86,13 @@ static void leads(row *r, uint32_t from, unsigned lo, unsigned hi, unsigned left
     }
 }
 
+static bool ascii_only(const row *r)
+{
+    for (uint32_t j = r->d->k; j-- > 0 && cdfa_hi(r->d, j) > 0x7f;)
+        if (r->to[j] != AUT_NONE) return false;
+    return true;
+}
+
 static void ascii(row *r, uint32_t from, bool quoted)
 {
     for (uint32_t j = 0; j < r->d->k; j++) {
@@ -158,9 +165,11 @@ uint32_t lower_cdfa(gctx *c, aut_builder *b, const cdfa *d, int how, uint32_t en
         }
         ascii(&r, from, how != LOWER_RAW);
         if (how != LOWER_RAW) escapes(&r, from, how);
-        leads(&r, from, 0xc2, 0xdf, 1, 0x80);
-        leads(&r, from, 0xe0, 0xef, 2, 0x800);
-        leads(&r, from, 0xf0, 0xf4, 3, 0x10000);
+        if (!ascii_only(&r)) {
+            leads(&r, from, 0xc2, 0xdf, 1, 0x80);
+            leads(&r, from, 0xe0, 0xef, 2, 0x800);
+            leads(&r, from, 0xf0, 0xf4, 3, 0x10000);
+        }
         if (!d->final[i]) continue;
         if (how == LOWER_RAW)
             aut_skip(b, from, end);

@@ -40,6 +40,46 @@ static void take(walk *w, uint32_t node, pset s)
         w->mask[v->ids[i] >> 5] |= 1u << (v->ids[i] & 31);
 }
 
+/* The next state when `p` alone is in the set, stays within plain bytes of its rule, and
+ * nothing has to be counted, hashed or measured: most of every walk. AUT_NONE otherwise; *dead
+ * when the byte leads nowhere. */
+static uint32_t plain_step(const aut *a, uint32_t state, uint8_t byte, bool *dead)
+{
+    const aut_state *s = &a->states[state];
+    if (s->loop != AUT_NONE || s->flags & AUT_KEY) return AUT_NONE;
+    uint32_t lo = s->edge, hi = lo + s->n_edges;
+    while (lo < hi) { /* the last edge that begins at or before the byte */
+        uint32_t mid = (lo + hi) / 2;
+        if (a->edges[mid].lo <= byte)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *dead = lo == s->edge;
+    if (*dead) return AUT_NONE;
+    const aut_edge *e = &a->edges[lo - 1];
+    *dead = s->plain && byte > e->hi;
+    if (!s->plain || *dead) return AUT_NONE;
+    const aut_state *to = &a->states[e->to];
+    bool simple = to->loop == AUT_NONE && !to->n_calls && !(to->flags & AUT_ACCEPT);
+    return simple && byte <= e->hi ? e->to : AUT_NONE;
+}
+
+static pset step(walk *w, pset s, uint8_t byte)
+{
+    matcher *m = w->m;
+    bool dead = false;
+    if (s.n != 1) return matcher_step(m, s, byte);
+    place p = m->places[s.from];
+    uint32_t to = plain_step(m->a, p.state, byte, &dead);
+    if (dead) return (pset){.from = m->n_places};
+    const aut_state *t = &m->a->states[to];
+    if (to == AUT_NONE || m->frames[p.frame].depth + t->need > m->a->max_depth)
+        return matcher_step(m, s, byte);
+    p.state = to;
+    return matcher_put(m, p);
+}
+
 /* Everything below `node`, where the set is `s`. */
 static void below(walk *w, uint32_t node, pset s)
 {
@@ -56,7 +96,7 @@ static void below(walk *w, uint32_t node, pset s)
             matcher_back(w->m, marks[top]);
         }
         w->visited++;
-        pset next = matcher_step(w->m, sets[top], k->byte);
+        pset next = step(w, sets[top], k->byte);
         if (w->into && next.leaves) {
             if (w->into->n_leaves < CACHE_LEAVES)
                 w->into->leaves[w->into->n_leaves++] = i;
@@ -110,6 +150,7 @@ static cached *fill_slot(cn_constraint *c, const place *p, int kind)
         if (c->slots[i].used < s->used) s = &c->slots[i];
     *s = (cached){.state = AUT_NONE, .mask = s->mask, .leaves = s->leaves};
     s->dearest = INT64_MIN;
+    s->used = ++c->clock;
     memset(s->mask, 0, c->words * 4u);
     match_mark mark = matcher_mark(&c->m);
     place q = *p;

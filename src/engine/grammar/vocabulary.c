@@ -1,7 +1,7 @@
 /* The tree of a tokenizer's vocabulary. */
 #include "err.h"
 #include "mem.h"
-#include "trie.h"
+#include "vocab_trie.h"
 
 cn_status cn_vocab_trie_new(cn_vocab_trie **out, const cn_tokenizer *t, cn_err *err)
 {
@@ -20,7 +20,7 @@ cn_status cn_vocab_trie_new(cn_vocab_trie **out, const cn_tokenizer *t, cn_err *
         if (cn_token_is_end(t, i) || cn_token_is_control(t, i)) continue;
         bytes[i].p = cn_token_bytes(t, i, &bytes[i].n);
     }
-    st = trie_new(out, bytes, n, ends, n_ends, err);
+    st = vocab_trie_new(out, bytes, n, ends, n_ends, err);
 done:
     cn_free(bytes);
     cn_free(ends);

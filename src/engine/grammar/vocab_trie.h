@@ -1,6 +1,6 @@
 /* A vocabulary as a tree over bytes, in one array from root to leaves. */
-#ifndef GRAMMAR_TRIE_H
-#define GRAMMAR_TRIE_H
+#ifndef GRAMMAR_VOCAB_TRIE_H
+#define GRAMMAR_VOCAB_TRIE_H
 
 #include <conatus/grammar.h>
 
@@ -28,7 +28,7 @@ struct cn_vocab_trie {
 };
 
 /* `bytes[i]` is what token i adds; empty ones are never allowed. */
-cn_status trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n, const int32_t *ends,
-                   uint32_t n_ends, cn_err *err);
+cn_status vocab_trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n,
+                         const int32_t *ends, uint32_t n_ends, cn_err *err);
 
 #endif

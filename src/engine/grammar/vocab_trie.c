@@ -1,6 +1,6 @@
 /* Building the tree: sort the tokens, then each one adds the nodes that it does not share with
  * the one before. */
-#include "trie.h"
+#include "vocab_trie.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +61,8 @@ static void add_all(cn_vocab_trie *v, const token *t, uint32_t n)
     v->nodes[v->n_nodes] = (trie_node){.tokens = n};
 }
 
-cn_status trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n, const int32_t *ends,
-                   uint32_t n_ends, cn_err *err)
+cn_status vocab_trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n,
+                         const int32_t *ends, uint32_t n_ends, cn_err *err)
 {
     cn_status st = CN_E_NOMEM;
     size_t total = 1;
