@@ -9,6 +9,7 @@
 
 #define LANES 16
 #define TOKENS 8 /* of a register tile */
+#define FEW_TOKENS 4 /* up to here weights go from memory into the sums */
 #define FLOAT_ROWS 4
 #define FLOAT_TOKENS 6
 #define ISA_INLINE static inline __attribute__((always_inline))
@@ -159,10 +160,13 @@ ISA_INLINE void vu_rows(vu out[4], const uint8_t *p, size_t stride)
     __m512i x[4];
     for (size_t i = 0; i < 4; i++) {
         const uint8_t *r = p + i * stride;
-        __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)r));
-        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(r + 4 * stride)), 1);
-        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(r + 8 * stride)), 2);
-        x[i] = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(r + 12 * stride)), 3);
+        __m256i low = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)r)),
+            _mm_loadu_si128((const __m128i *)(r + 4 * stride)), 1);
+        __m256i high = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(r + 8 * stride))),
+            _mm_loadu_si128((const __m128i *)(r + 12 * stride)), 1);
+        x[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
     __m512i a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpacklo_epi32(x[2], x[3]),
             c = _mm512_unpackhi_epi32(x[0], x[1]), d = _mm512_unpackhi_epi32(x[2], x[3]);

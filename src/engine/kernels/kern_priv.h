@@ -11,12 +11,12 @@
 /* 32 activations of one token: x is about d * q. A block with a NaN or an infinity has d = NaN;
  * one that is all but zero (below ACT_TINY) has d = 0. */
 typedef struct act_block {
-    int8_t q[32];    /* -127..127 */
     float d;         /* max |x| / 127 */
     float d_sum;     /* d * sum of q */
     float d_half[2]; /* the same of the halves, columns 0..15 and 16..31 */
     int32_t neg_sum; /* -sum of q */
     int32_t neg_half[2];
+    int8_t q[32]; /* -127..127; two bytes before and behind may be read, and are not used */
     int32_t pad;
 } act_block;
 _Static_assert(sizeof(act_block) == 64, "one cache line");

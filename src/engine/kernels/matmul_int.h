@@ -6,9 +6,6 @@
 #define TILE_CHUNKS 4
 #define TILE_PANELS 16
 _Static_assert(TILE_CHUNKS *TILE_PANELS * sizeof(panel) <= KERN_SCRATCH, "tile fits scratch");
-#define FEW_TOKENS                                                                             \
-    4 /* up to here a panel is used once and should not leave the first cache                  \
-       */
 
 typedef struct product {
     const panel *w; /* `blocks` blocks of LANES rows */
@@ -19,11 +16,6 @@ typedef struct product {
     size_t ldy, n_rows, first_row; /* which lanes to store, from y[0] on */
     bool more;                     /* y holds the sum of the columns before these */
 } product;
-
-ISA_INLINE vi start_sum(int32_t neg_sum, int shift)
-{
-    return shift < 0 ? (vi){0} : ((vi){0} + neg_sum) << shift;
-}
 
 /* Lanes from `first` on, n of them: a panel at the end of a matrix overlaps the one before. */
 ISA_INLINE vf load_rows(const float *y, size_t first, size_t n)
@@ -45,11 +37,13 @@ ISA_INLINE void store_rows(float *y, vf v, size_t first, size_t n)
     memcpy(y, lanes + first, n * sizeof *y);
 }
 
-/* One block of one panel and all tokens of the tile; `traits` and `tokens` are constants. */
-ISA_INLINE void add_block(vf *sum, const panel *w, size_t b, const act_block *const *a,
-                          size_t tokens, kern_traits traits, int below)
+/* One block of LANES rows and all tokens of the tile; `traits`, `tokens` and `below` are
+ * constants. */
+ISA_INLINE void add_block(vf *sum, const vu *u, const vf *scale, const vf *bias,
+                          const act_block *const *a, size_t tokens, kern_traits traits,
+                          int below)
 {
-    size_t parts = traits.halves ? 2 : 1, words = 8 / parts;
+    size_t parts = traits.halves ? 2 : 1;
     for (size_t h = 0; h < parts; h++) {
         vi acc[TOKENS];
         const int8_t *q[TOKENS];
@@ -57,13 +51,12 @@ ISA_INLINE void add_block(vf *sum, const panel *w, size_t b, const act_block *co
             acc[t] = start_sum(traits.halves ? a[t]->neg_half[h] : a[t]->neg_sum, traits.shift);
             q[t] = a[t]->q + 16 * h;
         }
-        int_dot(acc, w->u[b] + 4 * h, q, tokens, words, below);
-        vf scale = w->scale[parts * b + h], bias = w->bias[parts * b + h];
+        int_dot(acc, u + 4 * h, q, tokens, 8 / parts, below);
         for (size_t t = 0; t < tokens; t++) {
-            sum[t] = vf_fma(vf_of_int(acc[t]) * scale, vf_set(a[t]->d), sum[t]);
+            sum[t] = vf_fma(vf_of_int(acc[t]) * scale[h], vf_set(a[t]->d), sum[t]);
             if (traits.bias)
-                sum[t] =
-                    vf_fma(bias, vf_set(traits.halves ? a[t]->d_half[h] : a[t]->d_sum), sum[t]);
+                sum[t] = vf_fma(bias[h], vf_set(traits.halves ? a[t]->d_half[h] : a[t]->d_sum),
+                                sum[t]);
         }
     }
 }
@@ -77,7 +70,9 @@ ISA_INLINE void multiply(const product *p, size_t tokens, kern_traits traits, in
         sum[t] = p->more ? load_rows(p->y + t * p->ldy, p->first_row, p->n_rows) : vf_set(0);
     }
     for (size_t b = 0; b < p->blocks; b++) {
-        add_block(sum, p->w + b / PANEL_BLOCKS, b % PANEL_BLOCKS, a, tokens, traits, below);
+        const panel *w = p->w + b / PANEL_BLOCKS;
+        size_t i = b % PANEL_BLOCKS, at = traits.halves ? 2 * i : i;
+        add_block(sum, w->u[i], w->scale + at, w->bias + at, a, tokens, traits, below);
         for (size_t t = 0; t < tokens; t++)
             a[t]++;
     }
@@ -113,36 +108,156 @@ typedef void multiply_fn(const product *p);
     static multiply_fn *const name[] = {name##_1, name##_2, name##_3, name##_4};
 #endif
 
-MULTIPLY_ALL(multiply_q4_0, (kern_traits){.shift = 3}, 16)
-MULTIPLY_ALL(multiply_q4_bias, (kern_traits){.bias = true, .shift = -1}, 16)
-MULTIPLY_ALL(multiply_q5_0, (kern_traits){.shift = 4}, 32)
-MULTIPLY_ALL(multiply_q5_bias, (kern_traits){.bias = true, .shift = -1}, 32)
-MULTIPLY_ALL(multiply_q8, (kern_traits){.shift = INT_DOT_SIGNED ? -1 : 7}, 256)
-MULTIPLY_ALL(multiply_q2_K, (kern_traits){.halves = true, .bias = true, .shift = -1}, 4)
-MULTIPLY_ALL(multiply_q3_K, (kern_traits){.halves = true, .shift = 2}, 8)
-MULTIPLY_ALL(multiply_q6_K, (kern_traits){.halves = true, .shift = 5}, 64)
+/* The first n_tokens tokens against one panel of rows, all columns. */
+typedef struct few_product {
+    const uint8_t *w;
+    size_t stride, blocks;
+    const act_block *a;
+    float *y;
+    size_t ldy, n_rows, first_row;
+    const char *ahead; /* what is needed next */
+} few_product;
 
-static multiply_fn *const *multipliers_of(cn_dtype type)
+/* While this panel of rows is unpacked, the next, which follows it in memory, is on its way. */
+ISA_INLINE void multiply_few(const few_product *p, cn_dtype type, size_t tokens,
+                             kern_traits traits, int below)
+{
+    size_t bytes = panel_row_bytes_of(type);
+    panel scales; /* its blocks stay in registers */
+    unpack_sums now = {.traits = traits,
+                       .below = below,
+                       .tokens = tokens,
+                       .far = p->ahead,
+                       .bytes = panel_row_bytes_of(type),
+                       .stride = p->stride};
+    for (size_t t = 0; t < tokens; t++) {
+        now.a[t] = p->a + t * p->blocks;
+        now.sum[t] = vf_set(0);
+    }
+    const uint8_t *w = p->w;
+    size_t n = p->blocks;
+    fetched f[2];
+    bool whole = type == CN_Q4_0; /* needs nothing fetched */
+    if (!whole) fetch(type, &f[0], w, p->stride, CN_MIN(n, PANEL_BLOCKS));
+    for (size_t i = 0; n >= PANEL_BLOCKS; n -= PANEL_BLOCKS, w += bytes, i ^= 1) {
+        now.near = (const char *)w + bytes;
+        if (whole) {
+            unpack_q4_0_sums(&now, w, p->stride);
+            continue;
+        }
+        if (n >= 2 * PANEL_BLOCKS) fetch(type, &f[i ^ 1], w + bytes, p->stride, PANEL_BLOCKS);
+        unpack_any(type, &scales, &now, &f[i], w, p->stride, PANEL_BLOCKS);
+    }
+    if (n) {
+        fetch(type, &f[0], w, p->stride, n);
+        unpack_any(type, &scales, &now, &f[0], w, p->stride, n);
+    }
+    for (size_t t = 0; t < tokens; t++)
+        store_rows(p->y + t * p->ldy, now.sum[t], p->first_row, p->n_rows);
+}
+
+ISA_INLINE void unpack_panel(cn_dtype type, panel *out, const uint8_t *p, size_t stride,
+                             size_t n)
+{
+    fetched f;
+    if (n == PANEL_BLOCKS) {
+        fetch(type, &f, p, stride, PANEL_BLOCKS);
+        unpack_any(type, out, NULL, &f, p, stride, PANEL_BLOCKS);
+    } else {
+        fetch(type, &f, p, stride, n);
+        unpack_any(type, out, NULL, &f, p, stride, n);
+    }
+}
+
+/* What there is for each type: the common ones go straight from memory into the sums of up to
+ * FEW_TOKENS tokens, the others of one. */
+typedef struct int_functions {
+    void (*unpack)(panel *out, const uint8_t *p, size_t stride, size_t n);
+    multiply_fn *const *multiply;
+    size_t n_few;
+    void (*few[FEW_TOKENS])(const few_product *p);
+} int_functions;
+
+#define FEW(name, type, tokens, ...)                                                           \
+    static void few_##name##_##tokens(const few_product *p)                                    \
+    {                                                                                          \
+        multiply_few(p, type, tokens, __VA_ARGS__);                                            \
+    }
+#define UNPACK(name, type)                                                                     \
+    static void unpack_##name(panel *out, const uint8_t *p, size_t stride, size_t n)           \
+    {                                                                                          \
+        unpack_panel(type, out, p, stride, n);                                                 \
+    }
+#define COMMON(name, type, family, ...)                                                        \
+    UNPACK(name, type)                                                                         \
+    FEW(name, type, 1, __VA_ARGS__)                                                            \
+    FEW(name, type, 2, __VA_ARGS__)                                                            \
+    FEW(name, type, 3, __VA_ARGS__)                                                            \
+    FEW(name, type, 4, __VA_ARGS__)                                                            \
+    static const int_functions functions_##name = {                                            \
+        unpack_##name,                                                                         \
+        multiply_##family,                                                                     \
+        FEW_TOKENS,                                                                            \
+        {few_##name##_1, few_##name##_2, few_##name##_3, few_##name##_4}};
+#define RARE(name, type, family, ...)                                                          \
+    UNPACK(name, type)                                                                         \
+    FEW(name, type, 1, __VA_ARGS__)                                                            \
+    static const int_functions functions_##name = {                                            \
+        unpack_##name, multiply_##family, 1, {few_##name##_1}};
+
+#define Q4_0 (kern_traits){.shift = 3}, 16
+#define Q4_BIAS (kern_traits){.bias = true, .shift = -1}, 16
+#define Q5_0 (kern_traits){.shift = 4}, 32
+#define Q5_BIAS (kern_traits){.bias = true, .shift = -1}, 32
+#define Q8 (kern_traits){.shift = INT_DOT_SIGNED ? -1 : 7}, 256
+#define Q2_K (kern_traits){.halves = true, .bias = true, .shift = -1}, 4
+#define Q3_K (kern_traits){.halves = true, .shift = 2}, 8
+#define Q6_K (kern_traits){.halves = true, .shift = 5}, 64
+MULTIPLY_ALL(multiply_q4_0, Q4_0)
+MULTIPLY_ALL(multiply_q4_bias, Q4_BIAS)
+MULTIPLY_ALL(multiply_q5_0, Q5_0)
+MULTIPLY_ALL(multiply_q5_bias, Q5_BIAS)
+MULTIPLY_ALL(multiply_q8, Q8)
+MULTIPLY_ALL(multiply_q2_K, Q2_K)
+MULTIPLY_ALL(multiply_q3_K, Q3_K)
+MULTIPLY_ALL(multiply_q6_K, Q6_K)
+COMMON(q4_0, CN_Q4_0, q4_0, Q4_0)
+RARE(q4_1, CN_Q4_1, q4_bias, Q4_BIAS)
+COMMON(q4_K, CN_Q4_K, q4_bias, Q4_BIAS)
+RARE(q5_0, CN_Q5_0, q5_0, Q5_0)
+RARE(q5_1, CN_Q5_1, q5_bias, Q5_BIAS)
+COMMON(q5_K, CN_Q5_K, q5_bias, Q5_BIAS)
+COMMON(q8_0, CN_Q8_0, q8, Q8)
+RARE(iq4_nl, CN_IQ4_NL, q8, Q8)
+RARE(q2_K, CN_Q2_K, q2_K, Q2_K)
+RARE(q3_K, CN_Q3_K, q3_K, Q3_K)
+COMMON(q6_K, CN_Q6_K, q6_K, Q6_K)
+
+static const int_functions *functions_of(cn_dtype type)
 {
     switch (type) {
     case CN_Q4_0:
-        return multiply_q4_0;
+        return &functions_q4_0;
     case CN_Q4_1:
+        return &functions_q4_1;
     case CN_Q4_K:
-        return multiply_q4_bias;
+        return &functions_q4_K;
     case CN_Q5_0:
-        return multiply_q5_0;
+        return &functions_q5_0;
     case CN_Q5_1:
+        return &functions_q5_1;
     case CN_Q5_K:
-        return multiply_q5_bias;
+        return &functions_q5_K;
+    case CN_Q8_0:
+        return &functions_q8_0;
+    case CN_IQ4_NL:
+        return &functions_iq4_nl;
     case CN_Q2_K:
-        return multiply_q2_K;
+        return &functions_q2_K;
     case CN_Q3_K:
-        return multiply_q3_K;
-    case CN_Q6_K:
-        return multiply_q6_K;
+        return &functions_q3_K;
     default:
-        return multiply_q8;
+        return &functions_q6_K;
     }
 }
 
@@ -159,55 +274,60 @@ static panel_rows panel_at(const kern_mat *w, size_t row, size_t end)
     return (panel_rows){base, w->row_bytes, row - base, n};
 }
 
-/* A tile that is used once comes from memory as fast as it can be unpacked: while this chunk
- * of LANES rows is, the same share of the next LANES rows, which follow it, is on its way. */
-static void prefetch_ahead(const kern_mat *w, size_t row, size_t chunk, size_t chunk_bytes)
+static void unpack_tile(panel *tile, const kern_mat *w, panel_rows at, size_t block,
+                        size_t blocks)
 {
-    size_t next = row + LANES, size = LANES * chunk_bytes;
-    if (next + LANES > w->n_rows) return;
-    const char *p = (const char *)w->data + next * w->row_bytes + chunk * size;
-    for (size_t i = 0; i < size; i += 64)
-        __builtin_prefetch(p + i, 0, 2);
-}
-
-static void unpack_tile(panel *tile, const kern_mat *w, size_t row, panel_rows at, size_t block,
-                        size_t blocks, bool once)
-{
-    unpacker un = unpacker_of(w->type);
+    size_t bytes = panel_row_bytes_of(w->type);
     const uint8_t *p = (const uint8_t *)w->data + at.base * w->row_bytes;
-    for (size_t b = 0; b < blocks; b += PANEL_BLOCKS) {
-        size_t chunk = (block + b) / PANEL_BLOCKS;
-        if (once) prefetch_ahead(w, row, chunk, un.bytes);
-        un.fn(tile + b / PANEL_BLOCKS, p + chunk * un.bytes, at.stride,
-              CN_MIN(blocks - b, PANEL_BLOCKS));
-    }
+    for (size_t b = 0; b < blocks; b += PANEL_BLOCKS)
+        functions_of(w->type)->unpack(tile + b / PANEL_BLOCKS,
+                                      p + (block + b) / PANEL_BLOCKS * bytes, at.stride,
+                                      CN_MIN(blocks - b, PANEL_BLOCKS));
 }
 
 /* Rows of a tile and the columns [block, block + blocks) against all tokens. */
 static void tile_product(const kern_mat *w, const kern_act *a, float *y, size_t ldy, size_t row,
                          size_t end, size_t block, size_t blocks, panel *tile)
 {
-    bool once = a->n_tokens <= FEW_TOKENS;
     size_t step = w->n_rows < LANES ? 1 : LANES, i = 0;
-    multiply_fn *const *fn = multipliers_of(w->type);
+    multiply_fn *const *multiply = functions_of(w->type)->multiply;
     for (size_t r = row; r < end; r += step, i += TILE_CHUNKS)
-        unpack_tile(tile + i, w, r, panel_at(w, r, end), block, blocks, once);
+        unpack_tile(tile + i, w, panel_at(w, r, end), block, blocks);
     for (size_t t = 0; t < a->n_tokens; t += TOKENS) {
-        size_t tokens = CN_MIN(a->n_tokens - t, TOKENS);
         i = 0;
         for (size_t r = row; r < end; r += step, i += TILE_CHUNKS) {
             panel_rows at = panel_at(w, r, end);
-            fn[tokens - 1](&(product){tile + i, blocks, act_row(a, t) + block, act_blocks(a),
-                                      y + t * ldy + r, ldy, at.n, at.first, block > 0});
+            product p = {tile + i,      blocks,          act_row(a, t) + block,
+                         act_blocks(a), y + t * ldy + r, ldy,
+                         at.n,          at.first,        block > 0};
+            multiply[CN_MIN(a->n_tokens - t, TOKENS) - 1](&p);
         }
+    }
+}
+
+static void matmul_few(const kern_mat *w, const kern_act *a, float *y, size_t ldy, size_t r0,
+                       size_t r1)
+{
+    size_t step = w->n_rows < LANES ? 1 : LANES;
+    for (size_t r = r0; r < r1; r += step) {
+        panel_rows at = panel_at(w, r, r1);
+        const uint8_t *p = (const uint8_t *)w->data + at.base * w->row_bytes;
+        bool more = r + 2 * LANES <= w->n_rows;
+        few_product f = {p,    at.stride, w->n_cols / 32,
+                         a->q, y + r,     ldy,
+                         at.n, at.first,  (const char *)p + (more ? LANES * w->row_bytes : 0)};
+        functions_of(w->type)->few[a->n_tokens - 1](&f);
     }
 }
 
 static void matmul_int(const kern_mat *w, const kern_act *a, float *y, size_t ldy, size_t r0,
                        size_t r1, void *scratch)
 {
-    size_t panels = a->n_tokens <= FEW_TOKENS ? 1 : TILE_PANELS;
-    size_t tile_rows = panels * (w->n_rows < LANES ? 1 : LANES), n_blocks = w->n_cols / 32;
+    if (a->n_tokens <= functions_of(w->type)->n_few) {
+        matmul_few(w, a, y, ldy, r0, r1);
+        return;
+    }
+    size_t tile_rows = TILE_PANELS * (w->n_rows < LANES ? 1 : LANES), n_blocks = w->n_cols / 32;
     for (size_t row = r0; row < r1; row += tile_rows)
         for (size_t b = 0; b < n_blocks; b += TILE_CHUNKS * PANEL_BLOCKS)
             tile_product(w, a, y, ldy, row, CN_MIN(r1, row + tile_rows), b,

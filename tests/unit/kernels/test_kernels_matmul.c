@@ -109,10 +109,11 @@ typedef void visit_fn(problem *p);
 /* Every type with shapes around the sizes that the kernels take at a time. */
 static void for_each_problem(visit_fn *visit)
 {
-    static const size_t rows[] = {1, 7, 8, 16, 19, 40, 300}, tokens[] = {1, 2, 4, 5, 9, 17};
+    static const size_t rows[] = {1, 7, 8, 16, 19, 40, 300},
+                        tokens[] = {1, 2, 3, 4, 5, 8, 9, 15};
     static const size_t odd_cols[] = {1, 15, 16, 33, 500, 4103}, blocks[] = {1, 2, 5, 13};
     for (size_t i = 0; i < CN_ARRAY_LEN(types); i++)
-        for (size_t j = 0; j < 24; j++) {
+        for (size_t j = 0; j < 32; j++) {
             size_t block = cn_dtype_info_of((uint32_t)types[i])->block;
             size_t n_cols =
                 block == 1 ? odd_cols[j % 6] : block * blocks[j % 4] * (j % 5 ? 1 : 3);
