@@ -127,8 +127,11 @@ static cn_status once(const schema_settings *s, cn_err *err)
     }
     if (!st && !compile_only) st = cli_input(&text, &s->common, 1, err);
     if (!st && !compile_only && !accepts(g, cn_buf_view(&text))) {
-        st = cn_fail(err, CN_E_REFUSED, "not a text that the schema generates");
-        cn_next(err, st, "write it without white space, keys in the schema's order");
+        st = cn_schema_validate(source.p, source.n, text.p ? text.p : "", text.n, err);
+        if (!st) {
+            st = cn_fail(err, CN_E_REFUSED, "valid, but not in the form that is generated");
+            cn_next(err, st, "write it without white space, keys in the schema's order");
+        }
     }
     if (!st && s->common.json)
         puts(compile_only ? "{\"compiled\":true}" : "{\"compiled\":true,\"accepted\":true}");

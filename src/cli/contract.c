@@ -46,10 +46,15 @@ cn_status cli_contract_set(cli_contract *c, const cn_tokenizer *t, cn_str text, 
 cn_status cli_contract_check(const cli_contract *c, cn_str text, cn_finish finish, cn_err *err)
 {
     if (!c->grammar || finish == CN_FINISH_CANCELLED) return CN_OK;
-    if (cn_grammar_accepts(c->grammar, text.p ? text.p : "", text.n)) return CN_OK;
+    cn_err why = {0};
+    cn_status st = c->is_schema ? cn_schema_validate(c->text.p, c->text.n, text.p ? text.p : "",
+                                                     text.n, &why)
+                                : CN_OK;
+    if (!st && cn_grammar_accepts(c->grammar, text.p ? text.p : "", text.n)) return CN_OK;
+    const char *reason = st ? why.why : "the text is no whole sentence of the grammar";
     if (finish == CN_FINISH_LENGTH) {
-        cn_status st = cn_fail(err, CN_E_LIMIT, "the answer ended before it was complete");
+        st = cn_fail(err, CN_E_LIMIT, "the answer ended before it was complete: %s", reason);
         return cn_next(err, st, "raise max_tokens or the context");
     }
-    return cn_fail(err, CN_E_FORMAT, "the answer is not what the schema or grammar allows");
+    return cn_fail(err, CN_E_FORMAT, "the answer is not what was asked for: %s", reason);
 }
