@@ -8,7 +8,7 @@
 #include "kern_priv.h"
 
 #define LANES 8
-#define TOKENS 4 /* of a register tile */
+#define TOKENS 4     /* of a register tile */
 #define FEW_TOKENS 4 /* up to here weights go from memory into the sums */
 #define FLOAT_ROWS 2
 #define FLOAT_TOKENS 2

@@ -8,7 +8,7 @@
 #include "kern_priv.h"
 
 #define LANES 16
-#define TOKENS 8 /* of a register tile */
+#define TOKENS 8     /* of a register tile */
 #define FEW_TOKENS 4 /* up to here weights go from memory into the sums */
 #define FLOAT_ROWS 4
 #define FLOAT_TOKENS 6
@@ -160,9 +160,9 @@ ISA_INLINE void vu_rows(vu out[4], const uint8_t *p, size_t stride)
     __m512i x[4];
     for (size_t i = 0; i < 4; i++) {
         const uint8_t *r = p + i * stride;
-        __m256i low = _mm256_inserti128_si256(
-            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)r)),
-            _mm_loadu_si128((const __m128i *)(r + 4 * stride)), 1);
+        __m256i low =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)r)),
+                                    _mm_loadu_si128((const __m128i *)(r + 4 * stride)), 1);
         __m256i high = _mm256_inserti128_si256(
             _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(r + 8 * stride))),
             _mm_loadu_si128((const __m128i *)(r + 12 * stride)), 1);
