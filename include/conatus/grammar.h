@@ -25,7 +25,7 @@ typedef struct cn_grammar_limits {
     uint32_t max_depth;      /* of schema and of recursion while matching; 0: 64 */
     uint32_t max_compile_ms; /* 0: 2,000 */
     uint32_t max_whitespace; /* bytes of white space between two JSON tokens; 0: none at all */
-    uint32_t max_digits;     /* digits of one number; 0: 20 */
+    uint32_t max_digits;     /* digits of one number; 0: 20. Integers also fit 64 bits */
 } cn_grammar_limits;
 
 /** What was refused, and where. */
@@ -35,7 +35,11 @@ typedef struct cn_grammar_report {
     char reason[256];
 } cn_grammar_report;
 
-/** Compiles a JSON Schema (draft 2020-12 subset; the manual page lists the keywords).
+/** Schemas for "any JSON object" and "any JSON value". */
+#define CN_SCHEMA_OBJECT "{\"type\":\"object\"}"
+#define CN_SCHEMA_ANY "true"
+
+/** Compiles a JSON Schema (draft 2020-12 subset; docs/schema.md lists the keywords and limits).
  *  errors  CN_E_UNSUPPORTED with *report; CN_E_FORMAT no JSON or no schema; CN_E_LIMIT;
  * CN_E_NOMEM */
 CN_MUST_USE CN_API cn_status cn_grammar_from_schema(cn_grammar **out, const char *schema,

@@ -206,7 +206,7 @@ static void known_name(object *o, uint32_t i, uint32_t count, uint32_t met)
 static uint32_t key_rule(object *o, const key_class *kc)
 {
     comp *k = o->k;
-    uint32_t start = aut_add(k->b, 0), end = aut_add(k->b, AUT_ACCEPT);
+    uint32_t start = aut_add(k->b, AUT_KEY), end = aut_add(k->b, AUT_ACCEPT);
     uint32_t body = lower_cdfa(k->c, k->b, kc->names, LOWER_KEY, end);
     if (body != AUT_NONE) aut_byte(k->b, start, '"', '"', body);
     return start;

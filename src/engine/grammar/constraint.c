@@ -12,7 +12,7 @@ void cn_constraint_free(cn_constraint *c)
 {
     if (!c) return;
     matcher_deinit(&c->m);
-    for (uint32_t i = 0; i < CACHE_SLOTS; i++) {
+    for (uint32_t i = 0; i <= CACHE_SLOTS; i++) {
         cn_free(c->slots[i].mask);
         cn_free(c->slots[i].leaves);
     }
@@ -29,7 +29,7 @@ cn_status cn_constraint_new(cn_constraint **out, const cn_grammar *g, const cn_v
     c->words = (uint32_t)(v->n_vocab + 31) / 32;
     bool ok = matcher_init(&c->m, &g->a, FRAMES, PLACES);
     c->dist = cn_alloc_array(g->a.n_states, sizeof *c->dist);
-    for (uint32_t i = 0; i < CACHE_SLOTS; i++) {
+    for (uint32_t i = 0; i <= CACHE_SLOTS; i++) {
         cached *s = &c->slots[i];
         s->state = AUT_NONE;
         s->mask = cn_alloc_array(c->words, 4);
@@ -50,19 +50,6 @@ cn_status cn_constraint_new(cn_constraint **out, const cn_grammar *g, const cn_v
     return CN_OK;
 }
 
-/* The text of a token that is not an end; NULL for one that has none. */
-static bool token_node(const cn_vocab_trie *v, int32_t id, uint32_t *node)
-{
-    for (uint32_t i = 1; i < v->n_nodes;
-         i++) /* ids of a node are few; the tree is walked once */
-        for (uint32_t j = v->nodes[i].tokens; j < v->nodes[i + 1].tokens; j++)
-            if (v->ids[j] == id) {
-                *node = i;
-                return true;
-            }
-    return false;
-}
-
 cn_status cn_constraint_accept(cn_constraint *c, int32_t id, cn_err *err)
 {
     const cn_vocab_trie *v = c->v;
@@ -73,7 +60,8 @@ cn_status cn_constraint_accept(cn_constraint *c, int32_t id, cn_err *err)
             return c->now.complete
                        ? CN_OK
                        : cn_fail(err, CN_E_ARG, "token %d ends an incomplete text", id);
-    if (!token_node(v, id, &node)) return cn_fail(err, CN_E_ARG, "token %d has no text", id);
+    if (id >= 0 && id < v->n_vocab) node = v->node_of[id];
+    if (!node) return cn_fail(err, CN_E_ARG, "token %d has no text", id);
     for (; node; node = v->nodes[node].parent)
         bytes[n++] = v->nodes[node].byte;
     cn_alloc_forbid();

@@ -38,7 +38,7 @@ struct cn_constraint {
     pset now;
     uint32_t *dist; /* tokens, per state */
     uint32_t words, clock;
-    cached slots[CACHE_SLOTS];
+    cached slots[CACHE_SLOTS + 1]; /* the last one is where a state is tried */
     uint32_t max_need;
 };
 

@@ -142,15 +142,13 @@ static cached *find_slot(cn_constraint *c, const place *p, int kind)
     return NULL;
 }
 
-/* Walks from `p` with an unknown stack into the slot that was not used for longest. */
+/* Walks from `p` with an unknown stack into the last slot. What took long to walk then takes
+ * the place of the slot that was not used for longest. NULL when there are too many leaves. */
 static cached *fill_slot(cn_constraint *c, const place *p, int kind)
 {
-    cached *s = &c->slots[0];
-    for (uint32_t i = 1; i < CACHE_SLOTS; i++)
-        if (c->slots[i].used < s->used) s = &c->slots[i];
+    cached *s = &c->slots[CACHE_SLOTS], *oldest = c->slots;
     *s = (cached){.state = AUT_NONE, .mask = s->mask, .leaves = s->leaves};
     s->dearest = INT64_MIN;
-    s->used = ++c->clock;
     memset(s->mask, 0, c->words * 4u);
     match_mark mark = matcher_mark(&c->m);
     place q = *p;
@@ -160,9 +158,15 @@ static cached *fill_slot(cn_constraint *c, const place *p, int kind)
     below(&w, 0, matcher_put(&c->m, q));
     matcher_back(&c->m, mark);
     if (w.overflow) return NULL;
-    s->state = p->state;
-    s->kind = (uint32_t)kind;
-    return s;
+    if (w.visited < CACHE_WORTH) return s;
+    for (uint32_t i = 1; i < CACHE_SLOTS; i++)
+        if (c->slots[i].used < oldest->used) oldest = &c->slots[i];
+    cached full = *s;
+    *s = *oldest;
+    *oldest = full;
+    oldest->state = p->state;
+    oldest->kind = (uint32_t)kind;
+    return oldest;
 }
 
 /* The hash of a name that ends at `node`, begun before the token. */
@@ -210,18 +214,17 @@ static void from_place(walk *w, uint32_t index)
     const frame *f = &c->m.frames[p.frame];
     int kind = loop_kind(c, &p);
     bool deep = f->depth + c->v->longest + c->max_need > c->g->a.max_depth;
-    bool can = kind >= 0 && !deep;
+    bool can = kind >= 0 && !deep && !p.keys; /* names so far are not in the cache */
     cached *s = can ? find_slot(c, &p, kind) : NULL;
+    if (can && !s) s = fill_slot(c, &p, kind);
     int64_t dist = matcher_dist(&c->m, &p);
     if (s && (w->limit == UINT32_MAX || dist + s->dearest <= (int64_t)w->limit)) {
         apply_slot(w, s, &p);
         return;
     }
-    uint32_t before = w->visited;
     match_mark mark = matcher_mark(&c->m);
     below(w, 0, matcher_put(&c->m, p));
     matcher_back(&c->m, mark);
-    if (!s && can && w->visited - before > CACHE_WORTH) fill_slot(c, &p, kind);
 }
 
 static void walk_all(walk *w)

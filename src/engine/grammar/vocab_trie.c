@@ -28,6 +28,7 @@ void cn_vocab_trie_free(cn_vocab_trie *v)
     if (!v) return;
     cn_free(v->nodes);
     cn_free(v->ids);
+    cn_free(v->node_of);
     cn_free(v->ends);
     cn_free(v);
 }
@@ -52,6 +53,7 @@ static void add_all(cn_vocab_trie *v, const token *t, uint32_t n)
             k->depth = (uint8_t)depth;
         }
         v->ids[i] = t[i].id;
+        v->node_of[t[i].id] = path[depth];
         if (depth == 1) v->single[v->nodes[path[1]].byte] = true;
         v->longest = CN_MAX(v->longest, depth);
     }
@@ -80,7 +82,8 @@ cn_status vocab_trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n,
     v->nodes = cn_alloc_array(total + 1, sizeof *v->nodes);
     v->ids = cn_alloc_array(used + 1, sizeof *v->ids);
     v->ends = cn_alloc_array(n_ends + 1, sizeof *v->ends);
-    if (!v->nodes || !v->ids || !v->ends) goto done;
+    v->node_of = cn_alloc_array((size_t)n + 1, sizeof *v->node_of);
+    if (!v->nodes || !v->ids || !v->ends || !v->node_of) goto done;
     qsort(t, used, sizeof *t, by_bytes);
     add_all(v, t, used);
     v->n_vocab = n;

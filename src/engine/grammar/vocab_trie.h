@@ -20,6 +20,7 @@ struct cn_vocab_trie {
         *nodes; /* 0 is the root; a child follows its parent at once; one more at the end */
     uint32_t n_nodes;
     int32_t *ids;
+    uint32_t *node_of; /* per token; 0: it has no text */
     int32_t n_vocab;
     int32_t *ends; /* tokens that end the text */
     uint32_t n_ends;
