@@ -158,7 +158,7 @@ static void test_bad_gbnf(void **state)
     } cases[] = {{"root ::= a\na ::= b \"x\"\nb ::= \"y\"? a", "3:1", CN_E_UNSUPPORTED},
                  {"root ::= \"a\" missing", "1:1", CN_E_FORMAT},
                  {"start ::= \"a\"", "1:1", CN_E_FORMAT},
-                 {"root ::= \"a\nb\"", "1:12", CN_E_FORMAT},
+                 {"root ::= \"a\nb\"", "1:13", CN_E_FORMAT},
                  {"root ::= (\"a\"", "1:14", CN_E_FORMAT},
                  {"root ::= \"a\"{100000}", "1:21", CN_E_LIMIT},
                  {"root ::= \"a\"\nroot ::= \"b\"", "2:10", CN_E_FORMAT}};
