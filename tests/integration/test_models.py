@@ -24,11 +24,12 @@ class Stories(Case):
             if "next_token_logits" in c:
                 # f32 sums in another order, keys and values in f16: 2^-11 relative, over five layers
                 self.assertLess(nmse(got["logits"], c["next_token_logits"]), 1e-5)
-        texts = self.lines("generate", case(model), "--temperature", 0, *options, rows=[
+        texts = self.lines("generate", case(model), "--temperature", 0, "--cache-type", "f32", *options, rows=[
             {"ids": c["prompt_ids"], "max_tokens": len(c["greedy_ids"]), "ignore_end": True}
             for c in cases])
         for c, got in zip(cases, texts):
-            sure = len(c["greedy_ids"]) if c["smallest_top2_margin"] > 0.02 else c["smallest_margin_at"]
+            # below 0.001 another order of summing may choose the other token (notes of the reference)
+            sure = len(c["greedy_ids"]) if c["smallest_top2_margin"] > 0.001 else c["smallest_margin_at"]
             self.assertEqual(got["ids"][:sure], c["greedy_ids"][:sure], c["prompt"])
 
     def test_reference(self):

@@ -11,7 +11,8 @@ STORIES = "cases/weights/stories260K/stories260K.gguf"
 
 
 def string(text):
-    return struct.pack("<Q", len(text)) + text.encode()
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def seven_billion():
