@@ -24,8 +24,9 @@ typedef struct cn_session cn_session;
 typedef struct cn_session_options {
     uint32_t
         n_ctx; /* positions; 0: the model's context, at most 4096; never over the model's */
-    uint32_t n_batch;       /* prompt tokens in one pass; 0: 512 */
-    const char *cache_type; /* NULL or "f16", "q8_0", "f32" */
+    uint32_t n_batch; /* prompt tokens in one pass; 0: 512 */
+    const char
+        *cache_type; /* "f16", "q8_0", "f32"; NULL: f16, but f32 for models of F32 weights */
     uint32_t keep; /* sliding: 0 means that a full context is CN_E_LIMIT; n > 0 keeps the first
                       n tokens and drops the older half of the rest, then goes on */
     const cn_flag *cancel; /* looked at between layers and tokens; NULL: never */

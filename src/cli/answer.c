@@ -40,9 +40,7 @@ static void show_on_terminal(FILE *out, const char *p, size_t n)
 
 static void add_text(cli_answer *a, const char *p, size_t n)
 {
-    if (a->begins_text && n && a->text.n == 0 && p[0] == ' ') p++, n--;
     if (n == 0) return;
-    a->begins_text = false;
     cn_buf_append(&a->text, p, n);
     if (!a->show) return;
     if (a->terminal)
@@ -62,23 +60,12 @@ static bool on_token(void *user, const cn_generated_token *t)
     return !a->failed;
 }
 
-/* Nothing but control tokens stands before the answer, in a vocabulary that begins words with
- * the blank before them: the first blank is none of the text's, as in decoding it all. */
-static bool begins_text(const cn_tokenizer *t, const cn_tokens *prompt)
-{
-    if (!t || strncmp(cn_tokenizer_kind(t), "spm", 3) != 0) return false;
-    for (size_t i = 0; i < prompt->n; i++)
-        if (!cn_token_is_control(t, prompt->ids[i])) return false;
-    return true;
-}
-
-cn_status cli_answer_generate(cli_answer *a, cn_session *s, const cn_tokenizer *t,
-                              const cn_tokens *prompt, cli_request *r, cn_err *err)
+cn_status cli_answer_generate(cli_answer *a, cn_session *s, const cn_tokens *prompt,
+                              cli_request *r, cn_err *err)
 {
     r->o.on_token = on_token;
     r->o.user = a;
     a->want_logprobs = r->o.logprobs;
-    a->begins_text = begins_text(t, prompt) && !r->o.grammar;
     cn_status st = cn_generate(s, prompt->ids, prompt->n, &r->o, &a->how, err);
     if (!st && a->failed) st = cn_fail(err, CN_E_NOMEM, "an answer of %zu tokens", a->ids.n);
     return st;

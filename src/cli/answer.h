@@ -11,16 +11,14 @@ typedef struct cli_answer {
     cn_tokens ids;
     json_out logprobs; /* elements of an array, when asked for */
     bool want_logprobs, failed;
-    bool begins_text; /* its first blank belongs to the vocabulary */
-    FILE *show;       /* where the text goes while it comes; NULL: nowhere */
-    bool terminal;    /* `show` is one: control characters are left out */
+    FILE *show;    /* where the text goes while it comes; NULL: nowhere */
+    bool terminal; /* `show` is one: control characters are left out */
     cn_generated how;
 } cli_answer;
 
-/* Generates into `a` with the model's tokenizer `t` (may be NULL); `show` and `terminal` the
- * caller may have set. */
-cn_status cli_answer_generate(cli_answer *a, cn_session *s, const cn_tokenizer *t,
-                              const cn_tokens *prompt, cli_request *r, cn_err *err);
+/* Generates into `a`; `show` and `terminal` the caller may have set. */
+cn_status cli_answer_generate(cli_answer *a, cn_session *s, const cn_tokens *prompt,
+                              cli_request *r, cn_err *err);
 /* {"text","ids","finish_reason","logprobs"?,"usage","timings"} */
 void cli_answer_json(const cli_answer *a, json_out *j);
 /* "12 tokens in 0.8 s, 15.2 tokens/s" */

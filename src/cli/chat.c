@@ -65,7 +65,7 @@ cn_status cli_chat_answer(cli_chat *c, const cn_str *text, cli_answer *a, cn_err
         text ? cli_prompt_text(&c->model, *text, &prompt, err) : chat_prompt(c, &prompt, err);
     if (!st)
         st = cli_request_init(&r, &c->sampling, NULL, &c->contract, c->model.tokenizer, err);
-    if (!st) st = cli_answer_generate(a, c->session, c->model.tokenizer, &prompt, &r, err);
+    if (!st) st = cli_answer_generate(a, c->session, &prompt, &r, err);
     if (!st) st = cli_contract_check(&c->contract, cn_buf_view(&a->text), a->how.finish, err);
     if (!st && !text) cli_chat_add(c, "assistant", cn_buf_view(&a->text));
     cli_request_deinit(&r);

@@ -53,7 +53,7 @@ static cn_status complete(generate_job *job, cli_request *r, const cn_tokens *pr
                           cli_answer *a, cn_err *err)
 {
     if (!job->s->reuse) cn_session_truncate(job->session, 0);
-    cn_status st = cli_answer_generate(a, job->session, job->model.tokenizer, prompt, r, err);
+    cn_status st = cli_answer_generate(a, job->session, prompt, r, err);
     if (!st && a->how.finish == CN_FINISH_CANCELLED)
         st = cn_fail(err, CN_E_CANCELLED, "interrupted");
     if (!st) st = cli_contract_check(&job->contract, cn_buf_view(&a->text), a->how.finish, err);

@@ -10,14 +10,16 @@ uint32_t default_ctx(const hparams *hp, uint32_t asked)
     return CN_MIN(asked ? asked : DEFAULT_CTX, hp->n_ctx_train);
 }
 
-cn_dtype default_cache_type(const hparams *hp)
+cn_dtype default_cache_type(const weights *w)
 {
-    return hp->family == FAMILY_BERT ? CN_F32 : CN_F16;
+    const weight *t = weights_find(w, "blk.0.ffn_up.weight");
+    return weights_hparams(w)->family == FAMILY_BERT || (t && t->type == CN_F32) ? CN_F32
+                                                                                 : CN_F16;
 }
 
-cn_status parse_cache_type(cn_dtype *out, const hparams *hp, const char *name, cn_err *err)
+cn_status parse_cache_type(cn_dtype *out, const weights *w, const char *name, cn_err *err)
 {
-    *out = default_cache_type(hp);
+    *out = default_cache_type(w);
     if (!name) return CN_OK;
     if (cn_dtype_parse(out, name) == CN_OK &&
         (*out == CN_F16 || *out == CN_F32 || *out == CN_Q8_0))
@@ -69,7 +71,7 @@ cn_status cn_estimate_memory(cn_memory_estimate *out, const char *path, uint32_t
     *out = (cn_memory_estimate){0};
     cn_status st = weights_open(&w, path, err);
     if (st) return st;
-    st = parse_cache_type(&cache, weights_hparams(w), cache_type, err);
+    st = parse_cache_type(&cache, w, cache_type, err);
     if (!st) estimate(out, w, n_ctx, cache, cn_sys_n_cpus());
     weights_close(w);
     return st;

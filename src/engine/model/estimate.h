@@ -11,9 +11,10 @@
 #define DEFAULT_BATCH 512u
 
 uint32_t default_ctx(const hparams *hp, uint32_t asked);
-cn_dtype default_cache_type(const hparams *hp);
-/* "f16", "q8_0", "f32"; NULL for the family's default. CN_E_ARG otherwise. */
-cn_status parse_cache_type(cn_dtype *out, const hparams *hp, const char *name, cn_err *err);
+/* F16; F32 for models of F32 weights, which are kept for exactness, and for embedders. */
+cn_dtype default_cache_type(const weights *w);
+/* "f16", "q8_0", "f32"; NULL for the default. CN_E_ARG otherwise. */
+cn_status parse_cache_type(cn_dtype *out, const weights *w, const char *name, cn_err *err);
 void estimate(cn_memory_estimate *out, const weights *w, uint32_t n_ctx, cn_dtype cache,
               unsigned n_threads);
 /* CN_E_NOMEM with both numbers when it does not fit, and the context that would. */

@@ -68,7 +68,7 @@ static cn_status check_fits(const cn_model *m, const cn_model_options *o, cn_err
 {
     cn_memory_estimate e;
     if (o->ignore_memory_limit) return CN_OK;
-    estimate(&e, m->files, o->n_ctx, default_cache_type(&m->hp), cn_pool_size(m->pool));
+    estimate(&e, m->files, o->n_ctx, default_cache_type(m->files), cn_pool_size(m->pool));
     return estimate_fits(&e, default_ctx(&m->hp, o->n_ctx), err);
 }
 

@@ -65,8 +65,19 @@ static cn_status collect_ends(generation *g)
     return CN_OK;
 }
 
+/* After control tokens only, the answer begins the text: the blank that some vocabularies put
+ * before a first word is none of its own. (A grammar has counted that blank.) */
+static unsigned decoding_flags(const generation *g, const int32_t *prompt, size_t n)
+{
+    size_t i = 0;
+    while (i < n && cn_token_is_control(g->tok, prompt[i]))
+        i++;
+    return (i < n || g->o->grammar ? CN_DECODE_KEEP_SPACE : 0) |
+           (g->o->show_special ? CN_DECODE_SPECIAL : 0);
+}
+
 /* Everything that the loop will need is allocated here. */
-static cn_status prepare(generation *g)
+static cn_status prepare(generation *g, const int32_t *prompt, size_t n)
 {
     const cn_generate_options *o = g->o;
     cn_status st = check_options(g);
@@ -74,9 +85,7 @@ static cn_status prepare(generation *g)
     g->n_vocab = g->tok ? CN_MIN(n_logits, cn_n_vocab(g->tok)) : n_logits;
     if (!st) st = cn_sampler_new(&g->sampler, &o->sampling, g->n_vocab, g->err);
     if (!st && g->tok)
-        st = cn_decoder_new(&g->decoder, g->tok,
-                            CN_DECODE_KEEP_SPACE | (o->show_special ? CN_DECODE_SPECIAL : 0),
-                            g->err);
+        st = cn_decoder_new(&g->decoder, g->tok, decoding_flags(g, prompt, n), g->err);
     if (!st && o->grammar) {
         size_t words = ((size_t)CN_MAX(n_logits, cn_n_vocab(g->tok)) + 31) / 32;
         g->mask = cn_alloc_array(words, sizeof *g->mask);
@@ -231,7 +240,7 @@ cn_status cn_generate(cn_session *s, const int32_t *prompt, size_t n,
     generation g = {.s = s, .o = o, .tok = s->m->tokenizer, .out = out, .err = err};
     *out = (cn_generated){0};
     uint64_t start = cn_now_ns();
-    cn_status st = prepare(&g);
+    cn_status st = prepare(&g, prompt, n);
     if (!st) st = read_prompt(&g, prompt, n, &logits);
     out->prompt_seconds = cn_seconds_since(start);
     start = cn_now_ns();

@@ -185,12 +185,15 @@ static void swap(candidate *a, candidate *b)
 static void select_best(candidate *c, size_t n, size_t k)
 {
     while (k > 0 && k < n) {
-        candidate pivot = c[(n - 1) / 2]; /* never the last: both parts are smaller than the whole */
+        candidate pivot =
+            c[(n - 1) / 2]; /* never the last: both parts are smaller than the whole */
         size_t i = SIZE_MAX, j = n;
         for (;;) {
-            do i++;
+            do
+                i++;
             while (before(&c[i], &pivot));
-            do j--;
+            do
+                j--;
             while (before(&pivot, &c[j]));
             if (i >= j) break;
             swap(&c[i], &c[j]);

@@ -24,7 +24,7 @@ cn_status cn_session_new(cn_session **out, const cn_model *m, const cn_session_o
     cn_dtype cache;
     *out = NULL;
     if (!o) o = &defaults;
-    cn_status st = parse_cache_type(&cache, &m->hp, o->cache_type, err);
+    cn_status st = parse_cache_type(&cache, m->files, o->cache_type, err);
     if (st) return st;
     if (o->n_ctx > m->hp.n_ctx_train)
         return cn_fail(err, CN_E_LIMIT, "a context of %u asked, the model was made for %u",

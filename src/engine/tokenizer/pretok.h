@@ -29,11 +29,11 @@ typedef enum pre_behaviour {
 typedef struct pre_stage {
     pre_kind kind;
     pre_behaviour behaviour;
-    bool invert; /* of PRE_REMOVED: what lies between the matches vanishes */
-    bool single; /* PRE_DIGITS: every digit is a match of its own */
+    bool invert;     /* of PRE_REMOVED: what lies between the matches vanishes */
+    bool single;     /* PRE_DIGITS: every digit is a match of its own */
     bool on_letters; /* PRE_DIGITS: of the byte alphabet, as it comes after a ByteLevel */
-    cn_str text; /* PRE_STRING; borrowed from the tokenizer's arena */
-    void *regex; /* PRE_REGEX; owned */
+    cn_str text;     /* PRE_STRING; borrowed from the tokenizer's arena */
+    void *regex;     /* PRE_REGEX; owned */
 } pre_stage;
 
 enum { PRE_MAX_STAGES = 16 };

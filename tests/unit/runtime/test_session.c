@@ -431,7 +431,7 @@ static void test_memory_is_estimated(void **state)
     cn_err err;
     (void)state;
     tiny_model_write(&t, "gpt2");
-    assert_int_equal(cn_estimate_memory(&e, t.folder, 0, NULL, &err), CN_OK);
+    assert_int_equal(cn_estimate_memory(&e, t.folder, 0, "f16", &err), CN_OK);
     setup u = open_plain(t.folder);
     assert_int_equal(e.weights, cn_model_info_of(u.m)->weight_bytes);
     assert_int_equal(e.cache, 2 * 2 * 64 * 32 * 2); /* k and v, layers, positions, width, F16 */
