@@ -39,11 +39,16 @@ ISA_INLINE void fma16(lanes16 *sum, lanes16 a, lanes16 b)
         sum->v[i] = vf_fma(a.v[i], b.v[i], sum->v[i]);
 }
 
-ISA_INLINE float sum16(lanes16 s)
+ISA_INLINE vf add_parts(lanes16 s)
 {
     for (size_t i = 1; i < PARTS; i++)
         s.v[0] += s.v[i];
-    return lanes_sum(s.v[0]);
+    return s.v[0];
+}
+
+ISA_INLINE float sum16(lanes16 s)
+{
+    return lanes_sum(add_parts(s));
 }
 
 static float dot(const float *a, const float *b, size_t n)

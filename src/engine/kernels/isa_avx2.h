@@ -12,6 +12,8 @@
 #define FEW_TOKENS 4 /* up to here weights go from memory into the sums */
 #define FLOAT_ROWS 2
 #define FLOAT_TOKENS 2
+#define ATTEND_QUERIES 1 /* of a tile of 4 keys */
+#define ATTEND_WIDE 2    /* vectors of values of a tile of 4 queries */
 #define ISA_INLINE static inline __attribute__((always_inline))
 
 typedef uint32_t vu __attribute__((vector_size(32)));
@@ -108,13 +110,30 @@ ISA_INLINE vf vf_pick(vi test, vf a, vf b)
     return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)test);
 }
 
+ISA_INLINE __m128 add_halves(vf v)
+{
+    return _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+}
+
 /* Halves of lanes onto each other: the order of dot_ref from 8 lanes on. */
 ISA_INLINE float lanes_sum(vf v)
 {
-    __m128 b =
-        _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    __m128 b = add_halves(v);
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+/* out[i] = scale * lanes_sum(s[i]) */
+ISA_INLINE void lanes_sum4(float out[4], const vf s[4], float scale)
+{
+    __m128 a = add_halves(s[0]), b = add_halves(s[1]), c = add_halves(s[2]),
+           d = add_halves(s[3]);
+    __m128 ab = _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
+    __m128 cd = _mm_add_ps(_mm_movelh_ps(c, d), _mm_movehl_ps(d, c));
+    __m128 sums =
+        _mm_mul_ps(_mm_add_ps(_mm_shuffle_ps(ab, cd, 0x88), _mm_shuffle_ps(ab, cd, 0xDD)),
+                   _mm_set1_ps(scale));
+    _mm_storeu_ps(out, sums);
 }
 
 ISA_INLINE float lanes_max(vf v)

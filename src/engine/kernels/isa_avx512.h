@@ -12,6 +12,8 @@
 #define FEW_TOKENS 4 /* up to here weights go from memory into the sums */
 #define FLOAT_ROWS 4
 #define FLOAT_TOKENS 6
+#define ATTEND_QUERIES 4 /* of a tile of 4 keys */
+#define ATTEND_WIDE 4    /* vectors of values of a tile of 4 queries */
 #define ISA_INLINE static inline __attribute__((always_inline))
 
 typedef uint32_t vu __attribute__((vector_size(64)));
@@ -109,6 +111,22 @@ ISA_INLINE float lanes_sum(vf v)
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+/* out[i] = scale * lanes_sum(s[i]) */
+ISA_INLINE void lanes_sum4(float out[4], const vf s[4], float scale)
+{
+    __m512 a = (__m512)s[0], b = (__m512)s[1], c = (__m512)s[2], d = (__m512)s[3];
+    __m512 ab =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    __m512 cd =
+        _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+    __m512 x =
+        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    x = _mm512_add_ps(x, _mm512_permute_ps(x, 0x4E));
+    x = _mm512_mul_ps(_mm512_add_ps(x, _mm512_permute_ps(x, 0xB1)), _mm512_set1_ps(scale));
+    __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, x)));
 }
 
 ISA_INLINE float lanes_max(vf v)
