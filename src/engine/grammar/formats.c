@@ -73,7 +73,8 @@ format_class format_class_of(cn_str name)
 }
 
 /* Times with a leap second: 23:59:60 in UTC, so that the offset follows from hour and minute.
- * One track of states per minute of the day; tracks share nothing but the end. */
+ * Offsets are of whole quarters of an hour, as all that are in use; that leaves 96 minutes of
+ * the day. One track of states for each; tracks share nothing but the end. */
 
 typedef struct leap {
     cdfa *d;
@@ -124,7 +125,7 @@ static void offsets(leap *l, uint32_t at, unsigned minute, uint32_t end)
 static const cdfa *leap_seconds(gctx *c)
 {
     static const char chars[] = "+-.0123456789:Zz";
-    enum { STATES = 1440 * 18 + 100 };
+    enum { QUARTER = 15, DAY = 1440, STATES = DAY / QUARTER * 20 + 200 };
     cdfa *d = gctx_alloc(c, 1, sizeof *d);
     if (!d) return NULL;
     uint32_t lo[48], k = 0;
@@ -144,7 +145,7 @@ static const cdfa *leap_seconds(gctx *c)
     memset(d->next, 0xff, (size_t)STATES * k * 4);
     leap l = {d, 2};
     d->final[1] = 1;
-    for (unsigned m = 0; m < 1440; m++) {
+    for (unsigned m = QUARTER - 1; m < DAY; m += QUARTER) {
         char text[16];
         snprintf(text, sizeof text, "%02u:%02u:60", m / 60 % 24, m % 60);
         uint32_t at = write(&l, 0, text);

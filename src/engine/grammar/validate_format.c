@@ -82,7 +82,8 @@ static bool time_of_day(cursor *c)
             return false;
         offset = sign * (oh * 60 + om);
     }
-    return s < 60 || (h * 60 + m - offset + 2880) % 1440 == 23 * 60 + 59;
+    /* Leap seconds end a day of UTC; offsets beside quarters of an hour are of no place. */
+    return s < 60 || (offset % 15 == 0 && (h * 60 + m - offset + 2880) % 1440 == 23 * 60 + 59);
 }
 
 static bool address(int family, const char *p, size_t n)
