@@ -9,8 +9,9 @@
 bool validate_fail(validator *v, const char *keyword, const char *why)
 {
     if (!v->quiet && !v->status)
-        cn_fail(v->err, CN_E_REFUSED, "%.*s: %s: %s", (int)CN_MIN(v->where.n, 300u),
-                v->where.p ? v->where.p : "", keyword, why);
+        cn_fail(v->err, CN_E_REFUSED, "%.*s: %s: %s",
+                v->where.n ? (int)CN_MIN(v->where.n, 300u) : 300,
+                v->where.n ? v->where.p : "the document", keyword, why);
     return false;
 }
 

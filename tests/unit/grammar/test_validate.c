@@ -85,6 +85,8 @@ static void test_where(void **state)
     assert_int_equal(cn_schema_validate(source, sizeof source - 1, text, sizeof text - 1, &err),
                      CN_E_REFUSED);
     assert_string_equal(err.why, "/a~1b/2: type: another type");
+    assert_int_equal(cn_schema_validate("{\"type\":\"null\"}", 15, "1", 1, &err), CN_E_REFUSED);
+    assert_string_equal(err.why, "the document: type: another type");
     assert_int_equal(cn_schema_validate(source, sizeof source - 1, "{", 1, &err), CN_E_REFUSED);
     assert_int_equal(cn_schema_validate("{", 1, "{}", 2, &err), CN_E_FORMAT);
 }
