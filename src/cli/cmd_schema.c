@@ -4,8 +4,8 @@
 
 #include <conatus/grammar.h>
 
+#include "compact.h"
 #include "compiler.h"
-#include "constraint.h"
 #include "file.h"
 #include "input.h"
 #include "jsonl.h"

@@ -45,9 +45,4 @@ struct cn_constraint {
 /* Tokens of the shortest way from each state to the end of its rule, for this vocabulary. */
 void constraint_distances(const aut *a, const cn_vocab_trie *v, uint32_t *dist);
 
-/* `value` without white space, its members in the schema's order: how a value is put to
- * cn_grammar_accepts. Schema grammars only. */
-cn_status grammar_compact_in_order(cn_buf *out, const cn_grammar *g, const cn_json *value,
-                                   cn_err *err);
-
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compact.h"
 #include "constraint.h"
 #include "gbnf.h"
 #include "mem.h"

@@ -2,6 +2,7 @@
 #ifndef TEST_GRAMMAR_CASES_H
 #define TEST_GRAMMAR_CASES_H
 
+#include "compact.h"
 #include "constraint.h"
 #include "json.h"
 
