@@ -41,8 +41,9 @@ ISA_INLINE void fma16(lanes16 *sum, lanes16 a, lanes16 b)
 
 ISA_INLINE vf add_parts(lanes16 s)
 {
-    for (size_t i = 1; i < PARTS; i++)
-        s.v[0] += s.v[i];
+    for (size_t half = PARTS / 2; half > 0; half /= 2) /* the order of dot_ref */
+        for (size_t i = 0; i < half; i++)
+            s.v[i] += s.v[i + half];
     return s.v[0];
 }
 

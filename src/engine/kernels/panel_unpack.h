@@ -32,7 +32,7 @@ ISA_INLINE void prefetch_part(unpack_sums *now)
     for (size_t i = 0; i < part; i += 64)
         __builtin_prefetch(now->far + i, 0, 2);
     now->far += part;
-    for (size_t r = 0; r < LANES / PANEL_BLOCKS; r++, now->near += now->stride)
+    for (size_t r = 0; r * PANEL_BLOCKS < LANES; r++, now->near += now->stride)
         for (size_t i = 0; i < now->bytes + 63; i += 64)
             __builtin_prefetch(now->near + i, 0, 3);
 }

@@ -282,6 +282,31 @@ static void nan_and_infinity_show(void **state)
     for_each_problem(check_not_finite);
 }
 
+/* The largest sums that a block can have, of either sign, which no narrow sum may lose: every
+ * weight and every activation at an end of its range. */
+static void extreme_blocks(void **state)
+{
+    (void)state;
+    static const uint8_t ends[] = {0xFF, 0x80, 0x7F, 0};
+    for (size_t i = 0; i < CN_ARRAY_LEN(types); i++)
+        for (size_t e = 0; e < 2 * CN_ARRAY_LEN(ends) && is_quantised(types[i]); e++) {
+            problem p = problem_new(types[i], 20, 512, 1 + e % 5);
+            size_t size = cn_dtype_info_of((uint32_t)types[i])->block_bytes, at[2];
+            size_t fields = half_fields(types[i], at);
+            uint16_t h = quant_f32_to_f16(0.01F);
+            for (uint8_t *b = p.data.p; b < (uint8_t *)p.data.p + 20 * p.w.row_bytes;
+                 b += size) {
+                memset(b, ends[e / 2], size);
+                for (size_t f = 0; f < fields; f++)
+                    memcpy(b + at[f], &h, 2);
+            }
+            for (size_t c = 0; c < 512 * p.a.n_tokens; c++)
+                ((float *)p.x.p)[c] = e % 2 ? -1 : 1;
+            check_variants(&p);
+            problem_free(&p);
+        }
+}
+
 /* All-zero and very small activations round to zero, not to noise. */
 static void zero_activations(void **state)
 {
@@ -353,6 +378,7 @@ int main(void)
         cmocka_unit_test(variants_equal_reference),
         cmocka_unit_test(results_depend_on_row_and_token_alone),
         cmocka_unit_test(nan_and_infinity_show),
+        cmocka_unit_test(extreme_blocks),
         cmocka_unit_test(zero_activations),
         cmocka_unit_test(fast_is_near_exact),
     };
