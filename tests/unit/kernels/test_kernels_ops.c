@@ -302,7 +302,7 @@ static void check_store(const kern_table *k, arrays *s)
     for (size_t b = 0; b < s->n; b += 32) {
         double max = 0;
         for (size_t i = b; i < b + 32; i++)
-            max = fmax(max, fabs((double)s->x[i]));
+            if (fabs((double)s->x[i]) > max) max = fabs((double)s->x[i]);
         /* half a step of max/127, and the half-precision scale's 2^-11 */
         for (size_t i = b; i < b + 32; i++)
             near((double)back[i], (double)s->x[i], max * (0.5 / 127 + ldexp(1, -11)) * 1.001);
