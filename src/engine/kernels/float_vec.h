@@ -69,7 +69,10 @@ typedef struct float_product {
     const float *x;
     float *y;
     size_t ldy;
+    const uint8_t *ahead; /* what is needed next: as many bytes as these rows have */
 } float_product;
+
+#define ONE_TOKEN_AHEAD 8192
 
 /* rows x tokens sums in registers; all three are constants. */
 ISA_INLINE void float_tile(const float_product *p, cn_dtype type, size_t rows, size_t tokens)
@@ -79,9 +82,17 @@ ISA_INLINE void float_tile(const float_product *p, cn_dtype type, size_t rows, s
     for (size_t r = 0; r < rows; r++)
         for (size_t t = 0; t < tokens; t++)
             sum[r][t] = (lanes16){{{0}}};
+    const uint8_t *ahead = p->ahead;
     for (size_t i = 0; i < full; i += KERN_LANES) {
-        for (size_t r = 0; r < rows; r++)
-            w[r] = load16(p->w + r * p->stride + i * size, type);
+        /* memory is asked for in its own order, whatever the rows of a tile */
+        for (size_t at = 0; at < rows * KERN_LANES * size; at += 64)
+            __builtin_prefetch(ahead + at, 0, 2);
+        ahead += rows * KERN_LANES * size;
+        for (size_t r = 0; r < rows; r++) {
+            const uint8_t *at = p->w + r * p->stride + i * size;
+            __builtin_prefetch(at + 512, 0, 3); /* the second cache holds it by now */
+            w[r] = load16(at, type);
+        }
         for (size_t t = 0; t < tokens; t++) {
             lanes16 x = load16(p->x + t * n + i, CN_F32);
             for (size_t r = 0; r < rows; r++)
@@ -149,17 +160,28 @@ static float_tile_fn *const *float_tiles(cn_dtype type, bool full)
     }
 }
 
-/* Rows [0, n_rows) of `p` against all tokens. */
-static void float_rows(float_product p, cn_dtype type, size_t n_rows, size_t n_tokens)
+/* Rows [r, r + rows) of `p` against the tokens from t on that fit a tile. */
+static void float_tile_at(const float_product *p, cn_dtype type, size_t r, size_t rows,
+                          size_t t, size_t n_tokens)
 {
-    for (size_t t = 0; t < n_tokens; t += FLOAT_TOKENS)
+    float_product q = *p;
+    q.w += r * p->stride;
+    q.x += t * p->n;
+    q.y += t * p->ldy + r;
+    q.ahead = q.w + (n_tokens == 1 ? ONE_TOKEN_AHEAD : t ? 0 : rows * p->stride);
+    float_tiles(type, rows > 1)[CN_MIN(n_tokens - t, FLOAT_TOKENS) - 1](&q);
+}
+
+/* Rows [0, n_rows) of `p` against all tokens: a few meet each row as it comes from memory. One
+ * takes row by row: it waits for memory alone, which a single stream is best for. */
+static void float_rows(const float_product *p, cn_dtype type, size_t n_rows, size_t n_tokens)
+{
+    size_t together = n_tokens <= FEW_TOKENS ? n_tokens : FLOAT_TOKENS;
+    for (size_t t0 = 0; t0 < n_tokens; t0 += together)
         for (size_t r = 0, rows; r < n_rows; r += rows) {
-            rows = n_rows - r >= FLOAT_ROWS ? FLOAT_ROWS : 1;
-            float_product q = p;
-            q.w += r * p.stride;
-            q.x += t * p.n;
-            q.y += t * p.ldy + r;
-            float_tiles(type, rows > 1)[CN_MIN(n_tokens - t, FLOAT_TOKENS) - 1](&q);
+            rows = n_tokens > 1 && n_rows - r >= FLOAT_ROWS ? FLOAT_ROWS : 1;
+            for (size_t t = t0; t < n_tokens && t < t0 + together; t += FLOAT_TOKENS)
+                float_tile_at(p, type, r, rows, t, n_tokens);
         }
 }
 
@@ -177,7 +199,7 @@ static void matmul_float(const kern_mat *w, const kern_act *a, float *y, size_t 
         const uint8_t *rows = direct ? (const uint8_t *)w->data + r * row_bytes : scratch;
         for (size_t i = 0; i < n && !direct; i++)
             quant_row_to_f32(w, r + i, (float *)scratch + i * w->n_cols);
-        float_rows((float_product){rows, row_bytes, w->n_cols, a->x, y + r, ldy},
-                   direct ? w->type : CN_F32, n, a->n_tokens);
+        float_product p = {rows, row_bytes, w->n_cols, a->x, y + r, ldy, NULL};
+        float_rows(&p, direct ? w->type : CN_F32, n, a->n_tokens);
     }
 }
