@@ -40,9 +40,18 @@ class Terminal:
         before, self.seen = self.seen.split(text, 1)
         return before
 
-    def close(self):
-        """The exit code; what the terminal still holds is read first, or the end would wait for it."""
+    def close(self, again="", seconds=60):
+        """The exit code; what the terminal still holds is read first, or the end would wait for it. `again` is typed
+        every second until then: between its prompt and its first read the line editor changes the terminal's mode,
+        and an end-of-input key pressed in that moment is lost."""
+        end = time.monotonic() + seconds
         while True:
+            if not select.select([self.fd], [], [], 1)[0]:
+                if time.monotonic() > end:
+                    os.kill(self.pid, signal.SIGKILL)
+                elif again:
+                    self.type(again)
+                continue
             try:
                 if not os.read(self.fd, 65536):
                     break
@@ -141,7 +150,7 @@ class Conversation(Case):
     def test_end_of_input(self):
         t = self.start(chat=False)
         t.type("\x04")
-        self.assertEqual(t.close(), 0)
+        self.assertEqual(t.close(again="\x04"), 0)
         t.ended = True
 
 
