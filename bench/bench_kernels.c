@@ -1,8 +1,8 @@
 /* How fast the matrix products and attention are: JSON, one record a line.
  *   bench_kernels [--threads N] [--variant NAME] [--type NAME] [--seconds S]
  * gbps counts the bytes of the weights once; gops counts a multiplication and an addition as
- * two. stream_gbps is what the same threads read from memory, peak_gops what one thread's
- * multipliers do in registers. */
+ * two, shares are of stream_gbps and peak_gops (medians). stream_gbps is what the same threads
+ * read from memory, peak_gops what one thread's multipliers do in registers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static int compare(const void *a, const void *b)
 
 /* The median time of a run, in seconds, and the shortest, which a busy machine disturbs less.
  */
-static double median(cn_pool *pool, cn_pool_fn *fn, job *j, double *shortest)
+static double median(cn_pool *pool, cn_pool_fn *fn, void *j, double *shortest)
 {
     double times[1000];
     uint64_t begin = cn_now_ns();
@@ -119,6 +119,57 @@ static void fill(uint8_t *p, size_t n)
         p[i] = (uint8_t)cn_rng_below(&rng, 256) & 0x37; /* no half is infinite or NaN */
 }
 
+static double share(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+#define HEAD_DIM 128
+
+/* Queries of one group or one block of tokens that see the same positions; on one thread. */
+typedef struct attention {
+    const kern_table *k;
+    kern_cache keys, values;
+    kern_queries q;
+    float *scores;
+} attention;
+
+static void attend_once(void *arg, unsigned index, unsigned n)
+{
+    const attention *a = arg;
+    (void)n;
+    if (index == 0) a->k->attend_many(&a->q, &a->keys, &a->values, HEAD_DIM, 0.1F, a->scores);
+}
+
+static void bench_attention(cn_pool *pool, const kern_table *k, cn_dtype type,
+                            const uint8_t *data)
+{
+    static const size_t queries[] = {1, 4, KERN_ATTEND_TOGETHER}, lengths[] = {512, 8192};
+    size_t at[KERN_ATTEND_TOGETHER], from[KERN_ATTEND_TOGETHER] = {0}, to[KERN_ATTEND_TOGETHER];
+    float q[KERN_ATTEND_TOGETHER * HEAD_DIM], out[KERN_ATTEND_TOGETHER * HEAD_DIM];
+    for (size_t i = 0; i < CN_ARRAY_LEN(q); i++)
+        q[i] = (float)(i % 61) / 61 - 0.5F;
+    for (size_t i = 0; i < CN_ARRAY_LEN(queries) * CN_ARRAY_LEN(lengths); i++) {
+        size_t n = queries[i % 3], n_ctx = lengths[i / 3],
+               stride = cn_dtype_row_bytes(type, HEAD_DIM);
+        for (size_t t = 0; t < n; t++)
+            at[t] = t * HEAD_DIM, to[t] = n_ctx;
+        attention a = {k,
+                       {type, data, stride},
+                       {type, data + n_ctx * stride, stride},
+                       {n, q, out, at, at, from, to},
+                       cn_alloc_array(n * n_ctx, sizeof(float))};
+        double best, s = median(pool, attend_once, &a, &best), peak = peak_gops(k, false),
+                     gops = 4e-9 * (double)(n * n_ctx * HEAD_DIM);
+        printf("{\"variant\":\"%s\",\"attend\":\"%s\",\"queries\":%zu,\"positions\":%zu,"
+               "\"gops\":%.1f,\"best_gops\":%.1f,\"peak_gops\":%.0f,\"peak_share\":%.2f}\n",
+               k->name, cn_dtype_info_of((uint32_t)type)->name, n, n_ctx, gops / s, gops / best,
+               peak, share(gops / s, peak));
+        fflush(stdout);
+        cn_free(a.scores);
+    }
+}
+
 static void bench_type(cn_pool *pool, const kern_table *k, cn_dtype type, const uint8_t *data,
                        size_t bytes)
 {
@@ -150,9 +201,11 @@ static void bench_type(cn_pool *pool, const kern_table *k, cn_dtype type, const 
                stream_gbps = (double)n_rows * (double)row_bytes / stream * 1e-9;
         printf("{\"variant\":\"%s\",\"type\":\"%s\",\"threads\":%u,\"tokens\":%zu,"
                "\"gbps\":%.1f,\"stream_gbps\":%.1f,\"gops\":%.1f,\"best_gbps\":%.1f,"
-               "\"best_stream_gbps\":%.1f,\"best_gops\":%.1f,\"peak_gops\":%.0f}\n",
+               "\"best_stream_gbps\":%.1f,\"best_gops\":%.1f,\"peak_gops\":%.0f,"
+               "\"stream_share\":%.2f,\"peak_share\":%.2f}\n",
                k->name, info->name, cn_pool_size(pool), n, gbps, stream_gbps, gops,
-               gbps * s / best, stream_gbps * stream / fastest, gops * s / best, peak);
+               gbps * s / best, stream_gbps * stream / fastest, gops * s / best, peak,
+               gbps / stream_gbps, share(gops, peak * cn_pool_size(pool)));
         fflush(stdout);
         cn_free(x);
         cn_free(j.a.q);
@@ -200,7 +253,10 @@ int main(int argc, char **argv)
     for (size_t v = 0; v < n; v++)
         for (size_t t = 0; t < CN_ARRAY_LEN(types); t++) {
             if (opt.variant ? strcmp(opt.variant, k[v]->name) != 0 : v == 0) continue;
-            if (!opt.type || only == types[t]) bench_type(pool, k[v], types[t], data, bytes);
+            if (opt.type && only != types[t]) continue;
+            bench_type(pool, k[v], types[t], data, bytes);
+            if (types[t] == CN_F32 || types[t] == CN_F16 || types[t] == CN_Q8_0)
+                bench_attention(pool, k[v], types[t], data);
         }
     cn_free(data);
     cn_pool_free(pool);
