@@ -15,9 +15,11 @@
 extern "C" {
 #endif
 
-typedef struct cn_grammar cn_grammar; /* compiled; constant, shared by threads */
-typedef struct cn_vocab_trie
-    cn_vocab_trie; /* a vocabulary prepared for masks; constant, shared */
+/* Compiled; threads share it. Masks that took long to work out are kept in it for all its
+ * generations: at most 8 MB for each of four vocabularies, further ones are not kept. */
+typedef struct cn_grammar cn_grammar;
+/* A vocabulary prepared for masks; constant, shared. */
+typedef struct cn_vocab_trie cn_vocab_trie;
 typedef struct cn_constraint cn_constraint; /* the state of one generation */
 
 typedef struct cn_grammar_limits {
@@ -64,7 +66,8 @@ CN_MUST_USE CN_API cn_status cn_vocab_trie_new(cn_vocab_trie **out, const cn_tok
                                                cn_err *err);
 CN_API void cn_vocab_trie_free(cn_vocab_trie *v);
 
-/** Starts a generation under `g`; both must outlive it. All memory is taken here. */
+/** Starts a generation under `g`; both must outlive it. All memory is taken here. A generation
+ * is one thread's; many may run under the same `g` and `v` at once. */
 CN_MUST_USE CN_API cn_status cn_constraint_new(cn_constraint **out, const cn_grammar *g,
                                                const cn_vocab_trie *v, cn_err *err);
 CN_API void cn_constraint_free(cn_constraint *c);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "compiler.h"
 #include "mem.h"
 
 enum { FRAMES = 1 << 15, PLACES = 1 << 15, ACCEPT_PLACES = 1 << 13 };
@@ -12,11 +11,9 @@ void cn_constraint_free(cn_constraint *c)
 {
     if (!c) return;
     matcher_deinit(&c->m);
-    for (uint32_t i = 0; i <= CACHE_SLOTS; i++) {
-        cn_free(c->slots[i].mask);
-        cn_free(c->slots[i].leaves);
-    }
-    cn_free(c->dist);
+    cn_free(c->try.mask);
+    cn_free(c->try.leaves);
+    if (c->owned) mask_cache_free(c->cache);
     cn_free(c);
 }
 
@@ -26,25 +23,18 @@ cn_status cn_constraint_new(cn_constraint **out, const cn_grammar *g, const cn_v
     cn_constraint *c = cn_xcalloc(1, sizeof *c);
     c->g = g;
     c->v = v;
-    c->words = (uint32_t)(v->n_vocab + 31) / 32;
+    c->cache = mask_shelf_get(g->shelf, &g->a, v, &c->owned);
+    c->try.mask = cn_alloc_array((size_t)(v->n_vocab + 31) / 32, 4);
+    c->try.leaves = cn_alloc_array(CACHE_LEAVES, 4);
     bool ok = matcher_init(&c->m, &g->a, FRAMES, PLACES);
-    c->dist = cn_alloc_array(g->a.n_states, sizeof *c->dist);
-    for (uint32_t i = 0; i <= CACHE_SLOTS; i++) {
-        cached *s = &c->slots[i];
-        s->state = AUT_NONE;
-        s->mask = cn_alloc_array(c->words, 4);
-        s->leaves = cn_alloc_array(CACHE_LEAVES, 4);
-        ok = ok && s->mask && s->leaves;
-    }
-    if (!ok || !c->dist) {
+    if (!ok || !c->cache || !c->try.mask || !c->try.leaves) {
         cn_constraint_free(c);
         *out = NULL;
         return cn_fail(err, CN_E_NOMEM, "the state of a constrained text");
     }
-    for (uint32_t i = 0; i < g->a.n_states; i++)
-        c->max_need = CN_MAX(c->max_need, g->a.states[i].need);
-    constraint_distances(&g->a, v, c->dist);
-    c->m.dist = c->dist;
+    for (uint32_t i = 0; i < ROWS; i++)
+        c->rows[i].state = AUT_NONE;
+    c->m.dist = c->cache->dist;
     c->now = matcher_start(&c->m);
     *out = c;
     return CN_OK;

@@ -1,8 +1,9 @@
-/* The state of one generation under a grammar; the cache of masks. */
+/* A grammar, and the state of one generation under it. */
 #ifndef GRAMMAR_CONSTRAINT_H
 #define GRAMMAR_CONSTRAINT_H
 
 #include "compile.h"
+#include "mask_cache.h"
 #include "match.h"
 #include "vocab_trie.h"
 
@@ -11,35 +12,40 @@ struct cn_grammar {
     schema *schema; /* NULL for GBNF; kept for grammar_compact_in_order */
     gctx ctx;       /* its memory */
     cn_json *json;
+    mask_shelf *shelf;
     cn_str source; /* while a GBNF grammar is compiled */
 };
 
 enum {
-    CACHE_SLOTS = 64,
-    CACHE_LEAVES = 2048, /* nodes at which the rule may be left */
-    CACHE_WORTH = 400,   /* nodes walked, from which on a state is worth a slot */
+    CACHE_WORTH = 250, /* nodes walked, from which on a mask is worth keeping */
+    ROWS = 64,
 };
 
-/* What a state allows whatever is below it on the stack. */
-typedef struct cached {
+/* One state's edges, spread out: where each byte leads. */
+typedef struct row {
     uint32_t state; /* AUT_NONE: empty */
-    uint32_t kind;  /* see loop_kind in mask.c */
-    uint32_t used;  /* when last */
-    uint32_t n_leaves;
-    int64_t dearest; /* most that a token of the mask adds to the way to the end */
-    uint32_t *mask;
-    uint32_t *leaves; /* nodes of the tree */
-} cached;
+    bool key, loop;
+    uint32_t to[256];
+} row;
+
+/* What is known after the bytes that lead to one node of the tree. */
+typedef struct level {
+    pset set;
+    place p;
+    match_mark mark;
+    bool one; /* the set is just `p`, which is not among the matcher's places */
+} level;
 
 struct cn_constraint {
     const cn_grammar *g;
     const cn_vocab_trie *v;
+    mask_cache *cache;
+    bool owned; /* the cache is not the grammar's */
     matcher m;
     pset now;
-    uint32_t *dist; /* tokens, per state */
-    uint32_t words, clock;
-    cached slots[CACHE_SLOTS + 1]; /* the last one is where a state is tried */
-    uint32_t max_need;
+    cached try; /* where a state is walked from */
+    row rows[ROWS];
+    level levels[TRIE_MAX_TOKEN + 1]; /* the way to the node under way */
 };
 
 /* Tokens of the shortest way from each state to the end of its rule, for this vocabulary. */

@@ -13,6 +13,7 @@ void cn_grammar_free(cn_grammar *g)
 {
     if (!g) return;
     aut_free(&g->a);
+    mask_shelf_free(g->shelf);
     cn_arena_deinit(&g->ctx.arena);
     cn_json_free(g->json);
     cn_free(g);
@@ -52,6 +53,7 @@ static cn_status done(cn_grammar **out, cn_grammar *g, cn_status st, const char 
     cn_err *err = g->ctx.err;
     g->ctx.report = NULL; /* the caller's, no longer ours */
     g->ctx.err = NULL;
+    g->shelf = mask_shelf_new();
     *out = st ? NULL : g;
     if (st) cn_grammar_free(g);
     return st ? cn_ctx(err, st, "compiling %s", what) : CN_OK;

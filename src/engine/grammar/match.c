@@ -214,8 +214,9 @@ pset matcher_return(matcher *m, place p)
     return s;
 }
 
-static bool guarded(const matcher *m, const aut_state *st, uint64_t reg, uint8_t byte)
+bool matcher_guarded(const matcher *m, uint32_t state, uint64_t reg, uint8_t byte)
 {
+    const aut_state *st = &m->a->states[state];
     if (st->loop == AUT_NONE || st->flags & AUT_INSIDE) return false;
     const aut_loop *l = &m->a->loops[st->loop];
     if (byte == l->exit) return reg < l->min;
@@ -230,13 +231,13 @@ pset matcher_step(matcher *m, pset s, uint8_t byte)
         place p = m->places[s.from + i];
         const aut_state *st = &m->a->states[p.state];
         const aut_edge *e = &m->a->edges[st->edge], *end = e + st->n_edges;
-        if (guarded(m, st, p.reg, byte)) continue;
+        if (matcher_guarded(m, p.state, p.reg, byte)) continue;
         for (; e < end && e->lo <= byte; e++) {
             if (byte > e->hi) continue;
             const aut_state *to = &m->a->states[e->to];
             place next = p;
             next.state = e->to;
-            if (st->flags & AUT_KEY) next.reg = next.reg * 0x9e3779b97f4a7c15u + byte + 1;
+            if (st->flags & AUT_KEY) next.reg = match_hash(next.reg, byte);
             plain &= !to->n_calls && !(to->flags & AUT_ACCEPT);
             enter(m, &out, next);
         }

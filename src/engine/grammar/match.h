@@ -40,12 +40,20 @@ typedef struct matcher {
     uint64_t key_reg; /* hash of the name that the unknown frame is returned to with */
 } matcher;
 
+/* The hash of a name with one more byte. */
+static inline uint64_t match_hash(uint64_t hash, uint8_t byte)
+{
+    return hash * 0x9e3779b97f4a7c15u + byte + 1;
+}
+
 bool matcher_init(matcher *m, const aut *a, uint32_t cap_frames, uint32_t cap_places);
 void matcher_deinit(matcher *m);
 /* Back to the start of a text; the set is the only one. */
 pset matcher_start(matcher *m);
 /* The set after one more byte, put behind all others. */
 pset matcher_step(matcher *m, pset s, uint8_t byte);
+/* A loop's limits forbid this byte after `reg` turns. */
+bool matcher_guarded(const matcher *m, uint32_t state, uint64_t reg, uint8_t byte);
 /* Returns from a call to the frame of `p`, as the only place of a new set. */
 pset matcher_return(matcher *m, place p);
 /* A set of just this place. */

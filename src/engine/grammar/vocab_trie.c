@@ -63,6 +63,25 @@ static void add_all(cn_vocab_trie *v, const token *t, uint32_t n)
     v->nodes[v->n_nodes] = (trie_node){.tokens = n};
 }
 
+static void mix(trie_print *p, uint64_t x)
+{
+    p->hash[0] = (p->hash[0] ^ x) * 0x9e3779b97f4a7c15u;
+    p->hash[1] = (p->hash[1] ^ (p->hash[0] >> 32) ^ x) * 0xc2b2ae3d27d4eb4fu;
+    p->hash[1] ^= p->hash[1] >> 29;
+}
+
+static trie_print print_of(const cn_vocab_trie *v, uint32_t n_ids)
+{
+    trie_print p = {.n_nodes = v->n_nodes, .n_vocab = v->n_vocab};
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const trie_node *k = &v->nodes[i];
+        mix(&p, (uint64_t)k->tokens << 32 | (uint32_t)k->byte << 8 | k->depth);
+    }
+    for (uint32_t i = 0; i < n_ids; i++)
+        mix(&p, (uint32_t)v->ids[i]);
+    return p;
+}
+
 cn_status vocab_trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n,
                          const int32_t *ends, uint32_t n_ends, cn_err *err)
 {
@@ -88,6 +107,7 @@ cn_status vocab_trie_new(cn_vocab_trie **out, const cn_str *bytes, int32_t n,
     add_all(v, t, used);
     v->n_vocab = n;
     v->n_ends = n_ends;
+    v->print = print_of(v, used);
     if (n_ends) memcpy(v->ends, ends, n_ends * sizeof *ends);
     *out = v;
     v = NULL;

@@ -15,6 +15,13 @@ typedef struct trie_node {
     uint8_t byte, depth;
 } trie_node;
 
+/* Tells vocabularies apart, also after one is gone and another lies at its address. */
+typedef struct trie_print {
+    uint64_t hash[2];
+    uint32_t n_nodes;
+    int32_t n_vocab;
+} trie_print;
+
 struct cn_vocab_trie {
     trie_node
         *nodes; /* 0 is the root; a child follows its parent at once; one more at the end */
@@ -25,6 +32,7 @@ struct cn_vocab_trie {
     int32_t *ends; /* tokens that end the text */
     uint32_t n_ends;
     uint32_t longest;
+    trie_print print;
     bool single[256]; /* bytes that are tokens of their own */
 };
 

@@ -1,7 +1,10 @@
 /* Generation under a grammar: the interface, a real vocabulary, refusals and limits. */
 #include "testing.h"
 
+#include <pthread.h>
+
 #include "cases.h"
+#include "rng.h"
 #include "vocabulary.h"
 
 enum { WORDS = (TEST_VOCAB + 31) / 32 };
@@ -172,6 +175,96 @@ static void test_bad_gbnf(void **state)
     }
 }
 
+typedef struct shared_walk {
+    const cn_grammar *g;
+    const cn_vocab_trie *v, *other;
+    uint64_t seed;
+    unsigned steps, wrong;
+} shared_walk;
+
+/* Masks from the cache that all threads fill are those that a grammar of one's own gives. */
+static void *walk_shared(void *arg)
+{
+    static const char source[] = CN_SCHEMA_OBJECT;
+    shared_walk *w = arg;
+    cn_grammar *own = NULL;
+    cn_rng r = cn_rng_seeded(w->seed);
+    if (cn_grammar_from_schema(&own, source, sizeof source - 1, NULL, NULL, NULL)) w->wrong++;
+    for (int texts = 0; own && texts < 6; texts++) {
+        const cn_vocab_trie *v = texts % 2 ? w->other : w->v;
+        cn_constraint *a = NULL, *b = NULL;
+        if (cn_constraint_new(&a, w->g, v, NULL) || cn_constraint_new(&b, own, v, NULL))
+            w->wrong++;
+        for (int i = 0; a && b && i < 60; i++) {
+            uint32_t left = 60 - (uint32_t)i, x[WORDS] = {0}, y[WORDS] = {0};
+            int32_t id = -1, n = 0;
+            cn_constraint_mask(a, left, x);
+            cn_constraint_mask(b, left, y);
+            w->steps++;
+            w->wrong += memcmp(x, y, sizeof x) != 0;
+            for (int32_t k = 0; k < TEST_END; k++)
+                if (mask_has(x, k) && cn_rng_below(&r, (uint64_t)++n) == 0) id = k;
+            if (id < 0) break;
+            w->wrong += cn_constraint_accept(a, id, NULL) || cn_constraint_accept(b, id, NULL);
+        }
+        cn_constraint_free(a);
+        cn_constraint_free(b);
+    }
+    cn_grammar_free(own);
+    return NULL;
+}
+
+static void test_shared(void **state)
+{
+    (void)state;
+    cn_vocab_trie *v = test_vocabulary(), *other = NULL;
+    cn_str bytes[256];
+    for (int32_t i = 0; i < 256; i++)
+        bytes[i] = test_token(i);
+    assert_int_equal(vocab_trie_new(&other, bytes, 256, NULL, 0, NULL), CN_OK);
+    cn_grammar *g = schema_of(CN_SCHEMA_OBJECT);
+    shared_walk walks[4];
+    pthread_t threads[4];
+    for (unsigned i = 0; i < 4; i++) {
+        walks[i] = (shared_walk){.g = g, .v = v, .other = other, .seed = i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, walk_shared, &walks[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(walks[i].wrong, 0);
+        assert_true(walks[i].steps > 20);
+    }
+    assert_int_equal(g->shelf->n, 2);
+    assert_true(g->shelf->first->n + g->shelf->first->next->n > 0);
+    cn_grammar_free(g);
+    cn_vocab_trie_free(other);
+    cn_vocab_trie_free(v);
+}
+
+/* More vocabularies than a grammar keeps masks for; one at the address of another that is gone.
+ */
+static void test_many_vocabularies(void **state)
+{
+    (void)state;
+    cn_grammar *g = schema_of("{\"type\":\"null\"}");
+    for (int32_t n = 0; n < 12; n++) { /* the n-th has no token for 'n' + n */
+        cn_vocab_trie *v = NULL;
+        cn_constraint *c;
+        cn_str bytes[256];
+        uint32_t mask[8];
+        for (int32_t i = 0; i < 256; i++)
+            bytes[i] = i == 'n' + n ? (cn_str){"", 0} : test_token(i);
+        assert_int_equal(vocab_trie_new(&v, bytes, 256, NULL, 0, NULL), CN_OK);
+        assert_int_equal(cn_constraint_new(&c, g, v, NULL), CN_OK);
+        cn_constraint_mask(c, SIZE_MAX, mask);
+        assert_int_equal(mask_has(mask, 'n'), n != 0);
+        cn_constraint_free(c);
+        cn_vocab_trie_free(v);
+    }
+    cn_grammar_free(g);
+}
+
 /* The vocabulary of a real model: masks allow what a tokenizer would write. */
 static void test_real_vocabulary(void **state)
 {
@@ -220,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_names_once), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_bad_gbnf),   cmocka_unit_test(test_real_vocabulary),
+        cmocka_unit_test(test_shared),     cmocka_unit_test(test_many_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
