@@ -18,7 +18,8 @@ static cn_status check_regular(int fd, struct stat *st, const char *path, cn_err
     return CN_OK;
 }
 
-cn_status cn_map_open(cn_map *out, const char *path, cn_err *err)
+cn_status cn_map_open_head(cn_map *out, const char *path, size_t most, size_t *file_size,
+                           cn_err *err)
 {
     struct stat st;
     *out = (cn_map){0};
@@ -26,16 +27,23 @@ cn_status cn_map_open(cn_map *out, const char *path, cn_err *err)
     if (fd < 0) return cn_fail(err, cn_status_of_errno(errno), "%s: %s", path, strerror(errno));
     cn_status status = check_regular(fd, &st, path, err);
     if (!status) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        *file_size = (size_t)st.st_size;
+        size_t size = CN_MIN(*file_size, most);
+        void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
             status = cn_fail(err, errno == ENOMEM ? CN_E_NOMEM : CN_E_IO,
-                             "%s: mapping %lld bytes: %s", path, (long long)st.st_size,
-                             strerror(errno));
+                             "%s: mapping %zu bytes: %s", path, size, strerror(errno));
         else
-            *out = (cn_map){p, (size_t)st.st_size};
+            *out = (cn_map){p, size};
     }
     close(fd);
     return status;
+}
+
+cn_status cn_map_open(cn_map *out, const char *path, cn_err *err)
+{
+    size_t file_size;
+    return cn_map_open_head(out, path, SIZE_MAX, &file_size, err);
 }
 
 void cn_map_close(cn_map *m)

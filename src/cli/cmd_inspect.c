@@ -319,7 +319,7 @@ static cn_status inspect_gguf(facts *f, const char *path, const inspect_settings
                               cn_err *err)
 {
     weights w = {0};
-    cn_status st = gguf_open(&w.g, path, err);
+    cn_status st = gguf_open_head(&w.g, path, err);
     if (st) return st;
     bool adapter = cn_str_is(gguf_string(w.g, "general.type"), "adapter");
     gguf_facts(f, w.g);

@@ -20,10 +20,16 @@ struct gguf {
     name_index by_name;
 };
 
-static cn_status open_part(gguf_file *f, const char *path, cn_err *err)
+/* Metadata and the tensor table of any known model lie within; so large a mapping is to be had
+ * even where the whole file is not. */
+#define HEAD_BYTES ((size_t)64 << 20)
+
+static cn_status open_part(gguf_file *f, const char *path, bool head, cn_err *err)
 {
-    cn_status st = cn_map_open(&f->map, path, err);
-    if (!st) st = gguf_file_parse(f, f->map.base, f->map.size, err);
+    size_t file_size;
+    cn_status st =
+        cn_map_open_head(&f->map, path, head ? HEAD_BYTES : SIZE_MAX, &file_size, err);
+    if (!st) st = gguf_file_parse(f, f->map.base, f->map.size, file_size, err);
     return st ? cn_ctx(err, st, "reading %s", path) : CN_OK;
 }
 
@@ -40,8 +46,8 @@ static void part_suffix(char out[64], uint64_t index, uint64_t count)
     snprintf(out, 64, "-%05" PRIu64 "-of-%05" PRIu64 ".gguf", index + 1, count);
 }
 
-static cn_status open_sibling(gguf_file *f, const char *path, uint64_t index, uint64_t count,
-                              cn_err *err)
+static cn_status open_sibling(gguf_file *f, const char *path, bool head, uint64_t index,
+                              uint64_t count, cn_err *err)
 {
     char suffix[64];
     cn_buf name = {0};
@@ -49,7 +55,7 @@ static cn_status open_sibling(gguf_file *f, const char *path, uint64_t index, ui
     cn_buf_append(&name, path, strlen(path) - PART_SUFFIX_BYTES);
     cn_buf_str(&name, cn_str_of(suffix));
     cn_status st = name.failed ? cn_fail(err, CN_E_NOMEM, "path of part %" PRIu64, index + 1)
-                               : open_part(f, name.p, err);
+                               : open_part(f, name.p, head, err);
     uint64_t no = split_value(f, "split.no"), of = split_value(f, "split.count");
     if (!st && (no != index || of != count))
         st = cn_fail(err, CN_E_MISMATCH,
@@ -61,7 +67,7 @@ static cn_status open_sibling(gguf_file *f, const char *path, uint64_t index, ui
 }
 
 /* `given` is the one part at hand; it moves to its place among the others. */
-static cn_status open_parts(gguf *g, gguf_file *given, const char *path, cn_err *err)
+static cn_status open_parts(gguf *g, gguf_file *given, const char *path, bool head, cn_err *err)
 {
     uint64_t count = CN_MAX(split_value(given, "split.count"), 1);
     uint64_t index = split_value(given, "split.no");
@@ -88,7 +94,7 @@ static cn_status open_parts(gguf *g, gguf_file *given, const char *path, cn_err 
     *given = (gguf_file){0};
     cn_status st = CN_OK;
     for (uint64_t i = 0; i < count && !st; i++)
-        if (i != index) st = open_sibling(&g->parts[i], path, i, count, err);
+        if (i != index) st = open_sibling(&g->parts[i], path, head, i, count, err);
     return st;
 }
 
@@ -116,10 +122,11 @@ static cn_status index_tensors(gguf *g, cn_err *err)
 }
 
 /* Takes `given` over in any case. */
-static cn_status assemble(gguf **out, gguf_file *given, const char *path, cn_err *err)
+static cn_status assemble(gguf **out, gguf_file *given, const char *path, bool head,
+                          cn_err *err)
 {
     gguf *g = cn_xcalloc(1, sizeof *g);
-    cn_status st = open_parts(g, given, path, err);
+    cn_status st = open_parts(g, given, path, head, err);
     if (!st) st = index_tensors(g, err);
     gguf_file_deinit(given); /* empty once it has moved */
     if (st) {
@@ -130,29 +137,39 @@ static cn_status assemble(gguf **out, gguf_file *given, const char *path, cn_err
     return CN_OK;
 }
 
-cn_status gguf_open(gguf **out, const char *path, cn_err *err)
+static cn_status open_any(gguf **out, const char *path, bool head, cn_err *err)
 {
     gguf_file f = {0};
     *out = NULL;
-    cn_status st = open_part(&f, path, err);
+    cn_status st = open_part(&f, path, head, err);
     if (st) {
         gguf_file_deinit(&f);
         return st;
     }
-    st = assemble(out, &f, path, err);
+    st = assemble(out, &f, path, head, err);
     return st ? cn_ctx(err, st, "opening %s", path) : CN_OK;
+}
+
+cn_status gguf_open(gguf **out, const char *path, cn_err *err)
+{
+    return open_any(out, path, false, err);
+}
+
+cn_status gguf_open_head(gguf **out, const char *path, cn_err *err)
+{
+    return open_any(out, path, true, err);
 }
 
 cn_status gguf_parse(gguf **out, const void *bytes, size_t size, cn_err *err)
 {
     gguf_file f = {0};
     *out = NULL;
-    cn_status st = gguf_file_parse(&f, bytes, size, err);
+    cn_status st = gguf_file_parse(&f, bytes, size, size, err);
     if (st) {
         gguf_file_deinit(&f);
         return st;
     }
-    return assemble(out, &f, NULL, err);
+    return assemble(out, &f, NULL, false, err);
 }
 
 void gguf_close(gguf *g)

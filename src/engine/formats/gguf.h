@@ -51,6 +51,9 @@ typedef struct gguf_value {
 /* Of a model in parts any part may be given; the others lie beside it. The metadata is that of
  * the first part, the tensors are those of all. */
 cn_status gguf_open(gguf **out, const char *path, cn_err *err);
+/* Metadata and tensor table only, from at most 64 MiB of each part: the tensors of a larger
+ * file have no `data`. For describing files that are larger than the memory at hand. */
+cn_status gguf_open_head(gguf **out, const char *path, cn_err *err);
 /* Over bytes that the caller keeps alive (tests, fuzzing); no parts. */
 cn_status gguf_parse(gguf **out, const void *bytes, size_t size, cn_err *err);
 void gguf_close(gguf *g);

@@ -301,7 +301,7 @@ static cn_status place_tensors(gguf_file *f, const uint8_t *bytes, uint64_t at,
             cn_status st = too_short(at + t->size, f->size, err);
             return cn_ctx(err, st, "tensor %.*s", CN_STR_ARG(t->name));
         }
-        t->data = bytes + at;
+        t->data = f->is_head ? NULL : bytes + at;
         at += t->size;
     }
     return CN_OK;
@@ -322,10 +322,11 @@ static cn_status read_tensors(gguf_file *f, cursor *c, const uint8_t *bytes, cn_
     return place_tensors(f, bytes, (uint64_t)(c->p - bytes), alignment, err);
 }
 
-cn_status gguf_file_parse(gguf_file *f, const void *bytes, size_t size, cn_err *err)
+cn_status gguf_file_parse(gguf_file *f, const void *bytes, size_t n, size_t size, cn_err *err)
 {
-    cursor c = {bytes, size, false};
+    cursor c = {bytes, n, false};
     f->size = size;
+    f->is_head = n < size;
     cn_status st = read_header(f, &c, err);
     if (!st) st = read_values(f, &c, err);
     if (!st) st = read_tensors(f, &c, bytes, err);

@@ -18,8 +18,9 @@
 #define GGUF_MAX_PARTS 1024u
 
 typedef struct gguf_file {
-    cn_map map; /* empty over a caller's bytes */
-    size_t size;
+    cn_map map;   /* empty over a caller's bytes */
+    size_t size;  /* of the file */
+    bool is_head; /* only its first bytes are here */
     uint32_t version;
     gguf_value *values; /* owned, with the string tables in them */
     size_t n_values;
@@ -28,8 +29,9 @@ typedef struct gguf_file {
     size_t n_tensors;
 } gguf_file;
 
-/* `f` is zeroed; on failure gguf_file_deinit still releases what it holds. */
-cn_status gguf_file_parse(gguf_file *f, const void *bytes, size_t size, cn_err *err);
+/* `bytes` are the first `n` of a file of `size`; with n < size the tensors have no data. `f` is
+ * zeroed; on failure gguf_file_deinit still releases what it holds. */
+cn_status gguf_file_parse(gguf_file *f, const void *bytes, size_t n, size_t size, cn_err *err);
 void gguf_file_deinit(gguf_file *f);
 const gguf_value *gguf_file_find(const gguf_file *f, cn_str key);
 

@@ -42,7 +42,8 @@ void estimate(cn_memory_estimate *out, const weights *w, uint32_t n_ctx, cn_dtyp
     out->total = out->weights + out->prepared + out->cache + out->work;
     out->available = cn_sys_memory_left(&memory, &out->limit);
     /* The address space already holds the mapping that the estimate was read from. */
-    if (memory.address_limit != UINT64_MAX) out->available += out->weights;
+    if (memory.address_limit != UINT64_MAX && weights_is_mapped(w))
+        out->available += out->weights;
 }
 
 cn_status estimate_fits(const cn_memory_estimate *e, uint32_t n_ctx, cn_err *err)
@@ -69,7 +70,7 @@ cn_status cn_estimate_memory(cn_memory_estimate *out, const char *path, uint32_t
     weights *w;
     cn_dtype cache;
     *out = (cn_memory_estimate){0};
-    cn_status st = weights_open(&w, path, err);
+    cn_status st = weights_open_head(&w, path, err);
     if (st) return st;
     st = parse_cache_type(&cache, w, cache_type, err);
     if (!st) estimate(out, w, n_ctx, cache, cn_sys_n_cpus());

@@ -6,6 +6,7 @@
 #include "file.h"
 #include "mem.h"
 #include "model_priv.h"
+#include "sysinfo.h"
 
 static void fill_info(cn_model *m)
 {
@@ -64,6 +65,20 @@ static cn_status open_tokenizer(cn_model *m, const char *path, cn_err *err)
     return has_tokenizer(m, path) ? cn_tokenizer_open(&m->tokenizer, path, err) : CN_OK;
 }
 
+/* The file cannot even be mapped: say what running it would take. */
+static cn_status explain_too_large(const char *path, const cn_model_options *o, cn_err *err)
+{
+    weights *w;
+    cn_memory_estimate e;
+    if (weights_open_head(&w, path, NULL)) /* the first error stands */
+        return cn_next(err, CN_E_NOMEM, "take a smaller model, or raise the limit");
+    estimate(&e, w, o->n_ctx, default_cache_type(w), cn_sys_n_cpus());
+    if (e.total > e.available)
+        estimate_fits(&e, default_ctx(weights_hparams(w), o->n_ctx), err);
+    weights_close(w);
+    return CN_E_NOMEM;
+}
+
 static cn_status check_fits(const cn_model *m, const cn_model_options *o, cn_err *err)
 {
     cn_memory_estimate e;
@@ -83,10 +98,7 @@ cn_status cn_model_open(cn_model **out, const char *path, const cn_model_options
     m->precision = o->exact ? KERN_EXACT : KERN_FAST;
     cn_status st = kern_select(&m->kern, o->kernels, err);
     if (!st) st = weights_open(&m->files, path, err);
-    if (st == CN_E_NOMEM)
-        cn_next(
-            err, st,
-            "take a smaller model, or raise the limit (ulimit -v, or the cgroup's memory.max)");
+    if (st == CN_E_NOMEM) st = explain_too_large(path, o, err);
     if (!st) m->hp = *weights_hparams(m->files);
     if (!st) st = cn_pool_new(&m->pool, o->n_threads, err);
     if (!st) st = check_fits(m, o, err);

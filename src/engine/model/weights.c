@@ -22,6 +22,7 @@ struct weights {
     weight *items; /* sorted by name */
     size_t n;
     uint64_t bytes;
+    bool is_head;
 };
 
 static int by_name(const void *a, const void *b)
@@ -64,7 +65,7 @@ static cn_status sort_items(weights *w, cn_err *err)
 
 static cn_status read_gguf(weights *w, const char *path, cn_err *err)
 {
-    cn_status st = gguf_open(&w->gguf, path, err);
+    cn_status st = (w->is_head ? gguf_open_head : gguf_open)(&w->gguf, path, err);
     if (!st) st = hparams_from_gguf(&w->hp, w->gguf, err);
     if (st) return st;
     size_t n = gguf_n_tensors(w->gguf);
@@ -179,6 +180,18 @@ static cn_status read_folder(weights *w, const char *folder, cn_err *err)
     return st ? st : sort_items(w, err);
 }
 
+/* More layers in the file than the model says would be left out without a word. */
+static cn_status check_layers(const weights *w, cn_err *err)
+{
+    unsigned layer;
+    for (size_t i = 0; i < w->n; i++)
+        if (sscanf(w->items[i].name, "blk.%u.", &layer) == 1 && layer >= w->hp.n_layers)
+            return cn_fail(err, CN_E_MISMATCH,
+                           "tensor %s is there, but the model is said to have %u layers",
+                           w->items[i].name, w->hp.n_layers);
+    return CN_OK;
+}
+
 /* A vocabulary's size is the number of rows of the embedding table, whatever else is written.
  */
 static cn_status settle_vocab(weights *w, cn_err *err)
@@ -188,23 +201,44 @@ static cn_status settle_vocab(weights *w, cn_err *err)
     if (t->n_rows < 1 || t->n_rows > MODEL_MAX_VOCAB)
         return cn_fail(err, CN_E_FORMAT, "%llu tokens, want 1 to %u",
                        (unsigned long long)t->n_rows, MODEL_MAX_VOCAB);
+    if (w->hp.n_vocab && w->hp.n_vocab != t->n_rows)
+        return cn_fail(err, CN_E_MISMATCH,
+                       "config.json says %u tokens, the embeddings have %llu", w->hp.n_vocab,
+                       (unsigned long long)t->n_rows);
     w->hp.n_vocab = (uint32_t)t->n_rows;
     return CN_OK;
 }
 
-cn_status weights_open(weights **out, const char *path, cn_err *err)
+static cn_status open_any(weights **out, const char *path, bool head, cn_err *err)
 {
     weights *w = cn_xcalloc(1, sizeof *w);
+    w->is_head = head;
     w->path = cn_xstrndup(path, strlen(path));
     *out = NULL;
     cn_status st = cn_is_dir(path) ? read_folder(w, path, err) : read_gguf(w, path, err);
     if (!st) st = settle_vocab(w, err);
+    if (!st) st = check_layers(w, err);
     if (st) {
         weights_close(w);
         return cn_ctx(err, st, "opening %s", cn_path_base(path));
     }
     *out = w;
     return CN_OK;
+}
+
+cn_status weights_open(weights **out, const char *path, cn_err *err)
+{
+    return open_any(out, path, false, err);
+}
+
+cn_status weights_open_head(weights **out, const char *path, cn_err *err)
+{
+    return open_any(out, path, true, err);
+}
+
+bool weights_is_mapped(const weights *w)
+{
+    return !w->is_head || w->st;
 }
 
 void weights_close(weights *w)

@@ -25,12 +25,15 @@ typedef struct weights weights;
 
 /* `path`: a GGUF file or a Hugging Face folder (config.json, safetensors). */
 cn_status weights_open(weights **out, const char *path, cn_err *err);
+/* To describe it only: data may be NULL, and little address space is taken. */
+cn_status weights_open_head(weights **out, const char *path, cn_err *err);
 void weights_close(weights *w);
 
 const hparams *weights_hparams(const weights *w);
 const gguf *weights_gguf(const weights *w); /* NULL for a folder */
 const char *weights_path(const weights *w);
 uint64_t weights_bytes(const weights *w); /* of all tensors as stored */
+bool weights_is_mapped(const weights *w); /* all of it */
 size_t weights_n(const weights *w);
 const weight *weights_at(const weights *w, size_t i);
 const weight *weights_find(const weights *w, const char *name); /* NULL when absent */
