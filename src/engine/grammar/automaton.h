@@ -12,6 +12,7 @@
 #include "err.h"
 
 #define AUT_NONE UINT32_MAX
+#define NAMES_MANY UINT16_MAX /* more than the frames of a matcher can list */
 
 enum {
     AUT_ACCEPT = 1, /* the rule may end here */
@@ -44,7 +45,8 @@ typedef struct aut_state {
     uint32_t edge, call; /* first of each */
     uint32_t loop;       /* AUT_NONE, or the loop that this state is part of */
     uint16_t n_edges, n_calls;
-    uint16_t need; /* how many calls deep the way to the rule's end goes at least */
+    uint16_t need;  /* how many calls deep the way to the rule's end goes at least */
+    uint16_t names; /* within a name: how many it can still become, NAMES_MANY for more */
     uint8_t flags;
     bool plain; /* no two edges take the same byte */
 } aut_state;
@@ -63,6 +65,8 @@ typedef struct aut {
 } aut;
 
 void aut_free(aut *a);
+/* Fills aut_state.names; false without memory. */
+bool aut_count_names(aut *a);
 /* Turns still owed at `count` in a state of a loop, times the price of one. */
 uint32_t aut_owed(const aut *a, const uint32_t *dist, uint32_t state, uint64_t count);
 

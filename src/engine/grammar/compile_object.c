@@ -278,6 +278,20 @@ static void build(object *o, uint32_t from)
     comp_space(k, first);
 }
 
+/* Other names that run out before there are enough members would lead nowhere. */
+static bool enough_names(object *o)
+{
+    if (!o->n_classes || !o->min) return true;
+    cn_str *words = gctx_alloc(o->k->c, o->min, sizeof *words);
+    size_t total = 0;
+    for (uint32_t i = 0; words && i < o->n_classes && total < o->min; i++) {
+        size_t n = cdfa_words(o->k->c, o->classes[i].names, words, o->min);
+        total = n == SIZE_MAX ? n : total + n;
+    }
+    if (!words || o->k->c->status) return false;
+    return total >= o->min || refuse(o, "names run out before there are enough members");
+}
+
 static bool is_named(const fact *f, fact_kind kind, cn_str name)
 {
     for (; f; f = f->next)
@@ -343,5 +357,5 @@ void comp_object(comp *k, const rule *r, const nodes *reached, const fact *f, ui
         return;
     }
     o.n_counts = most + 1;
-    if (find_classes(&o, allowed, &known)) build(&o, from);
+    if (find_classes(&o, allowed, &known) && enough_names(&o)) build(&o, from);
 }

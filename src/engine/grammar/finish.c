@@ -374,6 +374,10 @@ cn_status aut_finish(aut *out, aut_builder *b, uint32_t root, uint32_t max_depth
     st = emit(out, &w, number_live(&w, root), root);
     if (st) goto done;
     out->max_depth = max_depth;
+    if (!aut_count_names(out)) {
+        st = CN_E_NOMEM;
+        goto done;
+    }
     if (out->states[out->root].need > max_depth)
         st = cn_fail(err, CN_E_LIMIT, "every text is nested %u deep, limit %u",
                      out->states[out->root].need, max_depth);

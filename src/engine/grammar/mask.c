@@ -45,12 +45,20 @@ static void take(walk *w, uint32_t node, uint32_t dist)
         w->mask[v->ids[i] >> 5] |= 1u << (v->ids[i] & 31);
 }
 
+static void names_left(walk *w, uint32_t state)
+{
+    uint32_t n = w->m->a->states[state].names;
+    if (n) w->into->fewest = CN_MIN(w->into->fewest, n);
+}
+
 static void take_set(walk *w, uint32_t node, pset s)
 {
     if (!has_tokens(w, node)) return;
     if (w->into) { /* what leaves the rule is not for the cache */
         s.complete = false;
         if (!s.n) return;
+        for (uint32_t i = 0; i < s.n; i++)
+            names_left(w, w->m->places[s.from + i].state);
     }
     bool measured = w->into || w->limit != UINT32_MAX;
     take(w, node, measured ? matcher_set_dist(w->m, s) : 0);
@@ -59,6 +67,7 @@ static void take_set(walk *w, uint32_t node, pset s)
 static void take_one(walk *w, uint32_t node, const place *p)
 {
     if (!has_tokens(w, node)) return;
+    if (w->into) names_left(w, p->state);
     bool measured = w->into || w->limit != UINT32_MAX;
     const place *l = &w->last;
     if (measured && (p->state != l->state || p->reg != l->reg || p->frame != l->frame)) {
@@ -82,7 +91,8 @@ static const row *row_of(cn_constraint *c, uint32_t state)
     for (uint32_t i = s->edge; i < s->edge + s->n_edges; i++) {
         const aut_edge *e = &a->edges[i];
         const aut_state *to = &a->states[e->to];
-        bool simple = !to->n_calls && !(to->flags & AUT_ACCEPT);
+        bool simple = !to->n_calls && !(to->flags & AUT_ACCEPT) &&
+                      (!to->names || to->names == NAMES_MANY);
         for (unsigned b = e->lo; b <= e->hi; b++)
             r->to[b] = simple && r->to[b] == NOWHERE ? e->to : BY_MATCHER;
     }
@@ -177,6 +187,7 @@ static const cached *mask_of(cn_constraint *c, const place *p, int kind)
     *s = (cached){
         .state = p->state, .kind = (uint32_t)kind, .mask = s->mask, .leaves = s->leaves};
     s->dearest = INT64_MIN;
+    s->fewest = NAMES_MANY;
     memset(s->mask, 0, c->cache->words * 4u);
     match_mark mark = matcher_mark(&c->m);
     place q = *p;
@@ -239,6 +250,8 @@ static void from_place(walk *w, uint32_t index)
     bool can = kind >= 0 && !deep && !p.keys; /* names so far are not in the cache */
     const cached *s = can ? mask_cache_find(c->cache, p.state, (uint32_t)kind) : NULL;
     if (can && !s) s = mask_of(c, &p, kind);
+    if (s && c->g->a.states[p.state].names && s->fewest <= matcher_names(&c->m, p.frame))
+        s = NULL;
     int64_t dist = matcher_dist(&c->m, &p);
     if (s && (w->limit == UINT32_MAX || dist + s->dearest <= (int64_t)w->limit)) {
         apply(w, s, &p);

@@ -22,6 +22,7 @@ typedef struct cached {
     uint32_t state;
     uint32_t kind; /* see loop_kind in mask.c */
     uint32_t n_leaves;
+    uint32_t fewest; /* names that a token of the mask leaves: the object must have fewer */
     int64_t dearest; /* most that a token of the mask adds to the way to the end */
     uint32_t *mask;
     uint32_t *leaves; /* nodes of the tree */

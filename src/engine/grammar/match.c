@@ -93,13 +93,47 @@ uint32_t matcher_set_dist(const matcher *m, pset s)
     return best;
 }
 
+static bool knows(const matcher *m, uint32_t keys, uint64_t hash)
+{
+    for (; keys; keys = m->frames[keys].parent)
+        if (m->frames[keys].reg == hash) return true;
+    return false;
+}
+
+/* Does `state`, within a name, lead to one that is not in the list? There are few. */
+static bool leads_to_new(const matcher *m, uint32_t state, uint64_t hash, uint32_t keys)
+{
+    const aut_state *s = &m->a->states[state];
+    if (!(s->flags & AUT_KEY)) return !knows(m, keys, hash);
+    for (uint32_t i = s->edge; i < s->edge + s->n_edges; i++) {
+        const aut_edge *e = &m->a->edges[i];
+        for (unsigned b = e->lo; b <= e->hi; b++)
+            if (leads_to_new(m, e->to, match_hash(hash, (uint8_t)b), keys)) return true;
+    }
+    return false;
+}
+
+uint32_t matcher_names(const matcher *m, uint32_t f)
+{
+    return m->frames[m->frames[f].keys].depth;
+}
+
+/* Only names that the object has already could follow. */
+static bool run_out(const matcher *m, const place *p)
+{
+    uint32_t left = m->a->states[p->state].names;
+    if (!left || left == NAMES_MANY || p->frame <= MATCH_UNKNOWN) return false;
+    if (left > matcher_names(m, p->frame)) return false;
+    return !leads_to_new(m, p->state, p->reg, m->frames[p->frame].keys);
+}
+
 /* Adds a place to the set under way unless it is there, would go too deep, or there is no room.
  */
 static void enter(matcher *m, pset *s, place p)
 {
     const aut_state *st = &m->a->states[p.state];
     if (st->flags & AUT_INC) p.reg++;
-    if (m->frames[p.frame].depth + st->need > m->a->max_depth) return;
+    if (m->frames[p.frame].depth + st->need > m->a->max_depth || run_out(m, &p)) return;
     for (uint32_t i = 0; i < s->n; i++) {
         const place *o = &m->places[s->from + i];
         if (o->state == p.state && o->frame == p.frame && o->reg == p.reg && o->keys == p.keys)
@@ -107,13 +141,6 @@ static void enter(matcher *m, pset *s, place p)
     }
     if (s->n == MATCH_MAX_SET || s->from + s->n == m->cap_places) return;
     m->places[s->from + s->n++] = p;
-}
-
-static bool knows(const matcher *m, uint32_t keys, uint64_t hash)
-{
-    for (; keys; keys = m->frames[keys].parent)
-        if (m->frames[keys].reg == hash) return true;
-    return false;
 }
 
 static void leave(matcher *m, pset *s, const place *p)
@@ -131,7 +158,10 @@ static void leave(matcher *m, pset *s, const place *p)
     place to = {f.ret, f.parent, f.keys, f.reg};
     if (m->a->states[f.ret].flags & AUT_KEYEND) {
         if (knows(m, f.keys, p->reg)) return;
-        to.keys = intern(m, (frame){.ret = NAME, .parent = f.keys, .reg = p->reg});
+        to.keys = intern(m, (frame){.ret = NAME,
+                                    .parent = f.keys,
+                                    .reg = p->reg,
+                                    .depth = m->frames[f.keys].depth + 1});
         if (to.keys == NO_FRAME) return;
     }
     enter(m, s, to);

@@ -62,6 +62,10 @@ pset matcher_put(matcher *m, place p);
 uint32_t matcher_dist(const matcher *m, const place *p);
 uint32_t matcher_set_dist(const matcher *m, pset s);
 
+/* How many names the object has in whose name frame `f` stands; on a frame of the list, their
+ * depth is their number. */
+uint32_t matcher_names(const matcher *m, uint32_t f);
+
 typedef struct match_mark {
     uint32_t frames, places;
 } match_mark;

@@ -93,6 +93,43 @@ static void test_names_once(void **state)
     cn_grammar_free(g);
 }
 
+/* Names that run out, alone or beside endless ones: no mask is ever empty. */
+static void test_names_run_out(void **state)
+{
+    (void)state;
+    static const char *const schemas[] = {
+        "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"null\"},\"propertyNames\":{"
+        "\"pattern\":\"^[a-c][a-z]$\"}}",
+        "{\"type\":\"object\",\"patternProperties\":{\"^(a|b[a-z]|x*y)$\":{\"type\":\"null\"}},"
+        "\"additionalProperties\":false}",
+    };
+    cn_vocab_trie *v = test_vocabulary();
+    cn_rng r = cn_rng_seeded(5);
+    for (size_t i = 0; i < CN_ARRAY_LEN(schemas); i++) {
+        cn_grammar *g = schema_of(schemas[i]);
+        cn_constraint *c;
+        uint32_t mask[WORDS], steps = 0;
+        assert_int_equal(cn_constraint_new(&c, g, v, NULL), CN_OK);
+        for (; steps < 900 && !cn_constraint_finished(c); steps++) {
+            int32_t id = -1, seen = 0;
+            cn_constraint_mask(c, SIZE_MAX, mask);
+            for (int32_t k = 0; k < TEST_END; k++) { /* not the end while there is a way on */
+                bool ends = memchr(test_token(k).p, '}', test_token(k).n) != NULL;
+                if (mask_has(mask, k) && !ends && cn_rng_below(&r, (uint64_t)++seen) == 0)
+                    id = k;
+            }
+            if (id < 0 && mask_has(mask, '}')) id = '}';
+            if (id < 0) print_message("schema %zu: empty mask after %u tokens\n", i, steps);
+            assert_true(id >= 0);
+            assert_int_equal(cn_constraint_accept(c, id, NULL), CN_OK);
+        }
+        assert_true(steps > 50);
+        cn_constraint_free(c);
+        cn_grammar_free(g);
+    }
+    cn_vocab_trie_free(v);
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -124,6 +161,9 @@ static void test_refusals(void **state)
         {"{\"type\":", "", CN_E_FORMAT},
         {"{\"$dynamicRef\":\"#x\"}", "/$dynamicRef", CN_E_UNSUPPORTED},
         {"{\"pattern\":\"((a{200}){200}){200}\"}", "/pattern", CN_E_UNSUPPORTED},
+        {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[a-z]{2}$\"},"
+         "\"minProperties\":677}",
+         "", CN_E_UNSUPPORTED},
         {"{\"required\":[\"a\"],\"maxProperties\":0,\"type\":\"object\"}", "",
          CN_E_UNSUPPORTED},
     };
@@ -309,11 +349,17 @@ static void test_real_vocabulary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),      cmocka_unit_test(test_closing),
-        cmocka_unit_test(test_names_once), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_bad_gbnf),   cmocka_unit_test(test_real_vocabulary),
-        cmocka_unit_test(test_shared),     cmocka_unit_test(test_many_vocabularies),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_names_once),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bad_gbnf),
+        cmocka_unit_test(test_real_vocabulary),
+        cmocka_unit_test(test_names_run_out),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_many_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
