@@ -46,7 +46,7 @@ typedef struct cn_dtype_info {
 /** NULL for a number that is no type of this program. Constant data. */
 CN_API const cn_dtype_info *cn_dtype_info_of(uint32_t type);
 /** By name in any case ("q4_k"). CN_E_NOT_FOUND otherwise. */
-CN_API cn_status cn_dtype_parse(cn_dtype *out, const char *name);
+CN_MUST_USE CN_API cn_status cn_dtype_parse(cn_dtype *out, const char *name);
 /** Bytes of a row of n elements; 0 when n is no whole number of blocks or the size overflows.
  */
 CN_API size_t cn_dtype_row_bytes(cn_dtype type, uint64_t n);

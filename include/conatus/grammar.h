@@ -62,12 +62,15 @@ CN_API bool cn_grammar_accepts(const cn_grammar *g, const char *text, size_t n);
 CN_MUST_USE CN_API cn_status cn_schema_validate(const char *schema, size_t schema_n,
                                                 const char *text, size_t n, cn_err *err);
 
+/** A vocabulary as a trie of its tokens' bytes; `t` must outlive it. CN_E_NOMEM. */
 CN_MUST_USE CN_API cn_status cn_vocab_trie_new(cn_vocab_trie **out, const cn_tokenizer *t,
                                                cn_err *err);
 CN_API void cn_vocab_trie_free(cn_vocab_trie *v);
 
-/** Starts a generation under `g`; both must outlive it. All memory is taken here. A generation
- * is one thread's; many may run under the same `g` and `v` at once. */
+/** Starts a generation under `g`; both must outlive it. All memory is taken here.
+ *
+ * errors  CN_E_NOMEM
+ * thread  a generation is one thread's; many may run under the same `g` and `v` at once */
 CN_MUST_USE CN_API cn_status cn_constraint_new(cn_constraint **out, const cn_grammar *g,
                                                const cn_vocab_trie *v, cn_err *err);
 CN_API void cn_constraint_free(cn_constraint *c);

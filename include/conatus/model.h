@@ -29,11 +29,14 @@ typedef struct cn_model_options {
 } cn_model_options;
 
 /** Opens a GGUF file (any part of a split one) or a Hugging Face folder. Estimates the memory
- * first and refuses what does not fit, with both numbers. errors  CN_E_NOT_FOUND, CN_E_FORMAT,
- * CN_E_UNSUPPORTED (architecture, type), CN_E_MISMATCH (shapes), CN_E_NOMEM (the estimate),
- * CN_E_CANCELLED */
+ * first and refuses what does not fit, with both numbers.
+ *
+ * errors  CN_E_NOT_FOUND; CN_E_FORMAT; CN_E_UNSUPPORTED architecture or type; CN_E_MISMATCH
+ *         shapes that do not fit each other; CN_E_NOMEM the estimate; CN_E_CANCELLED
+ * thread  any; the model may then be shared by all */
 CN_MUST_USE CN_API cn_status cn_model_open(cn_model **out, const char *path,
                                            const cn_model_options *o, cn_err *err);
+/** Closes it; NULL is fine. Its sessions and adapters must be gone. */
 CN_API void cn_model_close(cn_model *m);
 
 typedef struct cn_model_info {
@@ -47,6 +50,7 @@ typedef struct cn_model_info {
     uint32_t window;      /* sliding attention window, 0: none */
     bool is_embedder;     /* no next token: use cn_embed */
 } cn_model_info;
+/** Borrowed until the model is closed. */
 CN_API const cn_model_info *cn_model_info_of(const cn_model *m);
 CN_API const cn_tokenizer *
 cn_model_tokenizer(const cn_model *m); /* NULL when the files hold none */
@@ -62,14 +66,22 @@ typedef struct cn_memory_estimate {
     const char
         *limit; /* what sets `available`: "machine memory", "cgroup limit", "ulimit -v" */
 } cn_memory_estimate;
-/** Without loading: reads headers only. `cache_type` as in cn_session_options. */
+/** Without loading: reads headers only. `cache_type` as in cn_session_options.
+ *
+ * errors  as cn_model_open, but CN_E_NOMEM; CN_E_ARG cache type
+ * thread  any */
 CN_MUST_USE CN_API cn_status cn_estimate_memory(cn_memory_estimate *out, const char *path,
                                                 uint32_t n_ctx, const char *cache_type,
                                                 cn_err *err);
 
 /** Opens a PEFT folder or a GGUF adapter for this base; every mismatch names both numbers. The
- * adapter keeps its own small tensors; the base is not touched. errors  as cn_model_open, and
- * CN_E_MISMATCH, CN_E_UNSUPPORTED (DoRA, modules_to_save, ...) */
+ * adapter keeps its own small tensors, A (rank, inputs) and B (outputs, rank) in f32; the base
+ * is not touched.
+ *
+ * errors  as cn_model_open; CN_E_MISMATCH another base; CN_E_UNSUPPORTED DoRA, modules_to_save
+ *         and what else this program would apply wrongly
+ * thread  any, also while sessions of the base run
+ * source  Hu et al. 2021, "LoRA"; Kalajdzievski 2023 for rslora's scale */
 CN_MUST_USE CN_API cn_status cn_adapter_open(cn_adapter **out, const cn_model *base,
                                              const char *path, cn_err *err);
 /** The sessions that use it must be closed or told otherwise first. */

@@ -31,9 +31,14 @@ typedef struct cn_quantize_options {
     void *user;
 } cn_quantize_options;
 
-/** `type`: a type's name ("Q8_0", "NF4", "F16"), or the mix "Q4_K_M" (Q4_K with Q6_K where it
- * matters most). Norms, biases and position tables stay F32. The output appears only when
- * complete; it may not be the input. errors  as cn_model_open; CN_E_ARG type; CN_E_DISK */
+/** `type`: a type's name ("Q8_0", "NF4", "F16"), or a mix, which gives more bits where they
+ * matter most: Q2_K, Q3_K_S, Q3_K_M, Q3_K_L, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M. Rows that are no
+ * whole number of blocks get the nearest type that fits. Norms, biases and position tables stay
+ * F32. The output appears only when complete; it may not be the input.
+ *
+ * errors  as cn_model_open; CN_E_ARG type; CN_E_DISK; CN_E_CANCELLED
+ * thread  any; on_tensor is called on the caller's
+ * source  ggml's block formats; Dettmers et al. 2023 for NF4 and its double quantisation */
 CN_MUST_USE CN_API cn_status cn_quantize(const char *in, const char *out, const char *type,
                                          const cn_quantize_options *o, cn_err *err);
 

@@ -37,7 +37,13 @@ typedef struct cn_sampling {
 typedef struct cn_sampler cn_sampler;
 
 CN_API cn_sampling cn_sampling_default(void);
-/** Copies `p`. CN_E_ARG names the field that is out of range. All memory is taken here. */
+/** Copies `p` and its biases. All memory is taken here.
+ *
+ * errors  CN_E_ARG names the field that is out of range; CN_E_NOMEM
+ * thread  a sampler belongs to one thread at a time
+ * source  top-p: Holtzman et al. 2020; typical: Meister et al. 2023; min-p: Nguyen et al. 2024;
+ *         repetition: Keskar et al. 2019; frequency and presence: OpenAI's API reference.
+ *         The order is penalties, top_k, typical_p, top_p, min_p, temperature */
 CN_MUST_USE CN_API cn_status cn_sampler_new(cn_sampler **out, const cn_sampling *p,
                                             int32_t n_vocab, cn_err *err);
 CN_API void cn_sampler_free(cn_sampler *s);
@@ -55,6 +61,7 @@ typedef struct cn_logprob {
 } cn_logprob;
 /** The n most likely tokens, best first; returns how many. n at most 1000. */
 CN_API size_t cn_top_logprobs(const float *logits, int32_t n_vocab, cn_logprob *top, size_t n);
+/** The log-probability of one token; the logits are as the model gave them, n_vocab of them. */
 CN_API float cn_logprob_of(const float *logits, int32_t n_vocab, int32_t id);
 
 #ifdef __cplusplus

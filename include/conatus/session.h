@@ -32,20 +32,31 @@ typedef struct cn_session_options {
     const cn_flag *cancel; /* looked at between layers and tokens; NULL: never */
 } cn_session_options;
 
+/** A session of `m` with memory for its context. `o` NULL: all defaults.
+ *
+ * errors  CN_E_LIMIT n_ctx over the model's; CN_E_ARG cache type or keep; CN_E_NOMEM
+ * thread  any; the session then belongs to one thread at a time */
 CN_MUST_USE CN_API cn_status cn_session_new(cn_session **out, const cn_model *m,
                                             const cn_session_options *o, cn_err *err);
 CN_API void cn_session_free(cn_session *s);
 
 /** Adapters in force from the next evaluated token on; replaces the list; at most 16. Changing
- * them drops what was evaluated before (its keys and values belong to the old weights). */
+ * them drops what was evaluated before (its keys and values belong to the old weights).
+ *
+ * errors  CN_E_LIMIT too many; CN_E_MISMATCH opened for another base; CN_E_ARG a scale that is
+ *         no number; CN_E_NOMEM
+ * thread  the session's */
 CN_MUST_USE CN_API cn_status cn_session_adapters(cn_session *s, const cn_adapter *const *a,
                                                  const float *scales, size_t n, cn_err *err);
 
 /** Evaluates ids after what is there and gives the logits after the last one: f32, n_vocab of
- * them, valid until the next call on `s`. Each of n positions' logits instead when `all` is
- * set, (n, n_vocab) row-major. errors  CN_E_LIMIT the context is full (numbers told), CN_E_ARG
- * an id outside the vocabulary, CN_E_CANCELLED thread  one at a time per session; sessions of
- * one model take turns on its threads */
+ * them, raw scores, valid until the next call on `s`. With `all`, each position's logits
+ * instead: (n, n_vocab), row-major.
+ *
+ * errors  CN_E_LIMIT the context is full (both numbers); CN_E_ARG an id outside the vocabulary;
+ *         CN_E_UNSUPPORTED an embedder; CN_E_CANCELLED; CN_E_NOMEM
+ * thread  one at a time per session; sessions of one model take turns on its threads
+ * source  Vaswani et al. 2017, section 3, and the papers named in src/engine/model/story_*.c */
 CN_MUST_USE CN_API cn_status cn_session_eval(cn_session *s, const int32_t *ids, size_t n,
                                              bool all, const float **logits, cn_err *err);
 /** How many positions are evaluated, which ids they hold, and going back to a shorter text. */
@@ -55,7 +66,12 @@ CN_API uint32_t cn_session_n_ctx(const cn_session *s);
 CN_API void cn_session_truncate(cn_session *s, size_t length);
 
 /** The embedding of ids: an embedder's pooled and normalised vector; for a language model the
- * mean of its last hidden states, normalised. `out` has n_embd floats. */
+ * mean of its last hidden states, normalised. `out` has n_embd floats, of length 1 together.
+ * Forgets what the session held.
+ *
+ * errors  CN_E_LIMIT more ids than the context; CN_E_ARG an id outside the vocabulary, or none;
+ *         CN_E_CANCELLED
+ * thread  as cn_session_eval */
 CN_MUST_USE CN_API cn_status cn_embed(cn_session *s, const int32_t *ids, size_t n, float *out,
                                       cn_err *err);
 
@@ -100,9 +116,13 @@ typedef struct cn_generated {
     double prompt_seconds, generate_seconds;
 } cn_generated;
 
-/** Continues `prompt` (all ids of the text; the common prefix with what the session holds is
- * not evaluated again) until it ends. The session afterwards holds prompt and answer. errors as
- * cn_session_eval; CN_E_ARG for options out of range, with the field's name */
+/** Continues `prompt` (all ids of the text; the prefix that the session already holds is not
+ * evaluated again) until it ends. The session afterwards holds prompt and answer. The same
+ * seed, settings and prompt give the same tokens.
+ *
+ * errors  as cn_session_eval; CN_E_ARG an option out of range, by name; CN_E_REFUSED when the
+ *         grammar, the biases or NaN logits leave no token
+ * thread  as cn_session_eval; on_token is called on the caller's thread */
 CN_MUST_USE CN_API cn_status cn_generate(cn_session *s, const int32_t *prompt, size_t n,
                                          const cn_generate_options *o, cn_generated *out,
                                          cn_err *err);

@@ -42,7 +42,8 @@ typedef struct cn_err {
     char next[256]; /* what to type or change next */
 } cn_err;
 
-/** The stable name of a status ("format", "no-memory", ...), for scripts and logs. Never NULL.
+/** The stable name of a status ("bad-format", "no-memory", ...), for scripts and logs. Never
+ * NULL.
  */
 CN_API const char *cn_status_code(cn_status status);
 

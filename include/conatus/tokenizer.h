@@ -21,12 +21,16 @@ typedef struct cn_tokens {
     size_t n, alloc;
 } cn_tokens;
 CN_API void cn_tokens_free(cn_tokens *t);
+/** Appends one id. CN_E_NOMEM. */
 CN_MUST_USE CN_API cn_status cn_tokens_push(cn_tokens *t, int32_t id, cn_err *err);
 
 /** Opens the tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json, a SentencePiece
- *  tokenizer.model, or a folder with vocab.json and merges.txt.
- *  errors  CN_E_NOT_FOUND, CN_E_FORMAT, CN_E_UNSUPPORTED (with the kind that is not ours),
- * CN_E_NOMEM thread  the result is constant: any number of threads may use it */
+ * tokenizer.model, or a folder with vocab.json and merges.txt.
+ *
+ * errors  CN_E_NOT_FOUND; CN_E_FORMAT; CN_E_UNSUPPORTED with the kind that is not ours;
+ * CN_E_NOMEM thread  the result is constant: any number of threads may use it source  Sennrich
+ * et al. 2016 (BPE); Kudo 2018 (unigram); Kudo and Richardson 2018 (SentencePiece); Devlin et
+ * al. 2019 (WordPiece) */
 CN_MUST_USE CN_API cn_status cn_tokenizer_open(cn_tokenizer **out, const char *path,
                                                cn_err *err);
 CN_API void cn_tokenizer_free(cn_tokenizer *t);
@@ -38,8 +42,9 @@ enum {
 };
 
 /** Appends the ids of `n` bytes of text. Bytes that are not UTF-8 are encoded byte by byte
- * where the vocabulary can, else as the unknown token. errors  CN_E_LIMIT text over 256 MiB,
- * CN_E_NOMEM */
+ * where the vocabulary can, else as the unknown token.
+ *
+ * errors  CN_E_LIMIT text over 256 MiB; CN_E_NOMEM */
 CN_MUST_USE CN_API cn_status cn_encode(const cn_tokenizer *t, const char *text, size_t n,
                                        unsigned flags, cn_tokens *out, cn_err *err);
 
