@@ -66,7 +66,9 @@ cn_status cli_answer_generate(cli_answer *a, cn_session *s, const cn_tokens *pro
     r->o.on_token = on_token;
     r->o.user = a;
     a->want_logprobs = r->o.logprobs;
+    a->max_tokens = r->o.max_tokens;
     cn_status st = cn_generate(s, prompt->ids, prompt->n, &r->o, &a->how, err);
+    if (st == CN_E_LIMIT && !err->what[0]) cn_ctx(err, st, "evaluating the prompt");
     if (!st && a->failed) st = cn_fail(err, CN_E_NOMEM, "an answer of %zu tokens", a->ids.n);
     return st;
 }
@@ -112,6 +114,13 @@ void cli_answer_json(const cli_answer *a, json_out *j)
     json_put_num(j, "generate_tokens_per_second", rate(g->n_tokens, g->generate_seconds));
     json_close(j, '}');
     json_close(j, '}');
+}
+
+void cli_answer_note_full(const cli_answer *a, const cn_session *s)
+{
+    bool asked = a->max_tokens && a->how.n_tokens >= a->max_tokens;
+    if (a->how.finish == CN_FINISH_LENGTH && !asked)
+        fprintf(stderr, "context of %u tokens is full: --ctx or --keep\n", cn_session_n_ctx(s));
 }
 
 void cli_answer_speed(const cli_answer *a, FILE *out)

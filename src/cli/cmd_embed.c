@@ -37,6 +37,9 @@ static cn_status embed(embed_job *job, cn_str text, cn_err *err)
     cn_tokens ids = {0};
     cn_status st = cli_prompt_text(&job->model, text, &ids, err);
     if (!st) st = cn_embed(job->session, ids.ids, ids.n, job->vector, err);
+    if (st == CN_E_LIMIT)
+        cn_next(err, st, "use a shorter text or a larger --ctx (%u at most)",
+                cn_model_info_of(job->model.model)->n_ctx_train);
     cn_tokens_free(&ids);
     return st;
 }

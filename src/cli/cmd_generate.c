@@ -161,6 +161,8 @@ static cn_status once(generate_job *job, cn_err *err)
     } else if (!st) {
         fwrite(a.text.p ? a.text.p : "", 1, a.text.n, stdout);
         putchar('\n');
+        fflush(stdout);
+        cli_answer_note_full(&a, job->session);
     }
     cli_answer_deinit(&a);
     cli_request_deinit(&r);

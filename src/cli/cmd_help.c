@@ -71,7 +71,8 @@ static cn_status run(const void *settings, cn_err *err)
     const help_settings *s = settings;
     const cli_verb *v = s->common.n_words ? cli_verb_find(s->common.words[0]) : NULL;
     if (s->common.n_words && !v) {
-        cn_status st = cn_fail(err, CN_E_ARG, "no verb \"%.60s\"", s->common.words[0]);
+        cn_status st = cn_fail(err, CN_E_ARG, "no verb has that name");
+        cn_ctx(err, st, "help for \"%.60s\"", s->common.words[0]);
         return cn_next(err, st, "conatus help");
     }
     if (s->common.json)

@@ -117,9 +117,7 @@ static cn_status run(const void *settings, cn_err *err)
     size_t n_ctx = 0;
     cli_catch_interrupt();
     cn_status st = cli_model_open(&m, s->common.words[0], &s->model, err);
-    if (!st)
-        st = strcmp(file, "-") == 0 ? cli_read_stdin(&text, err)
-                                    : cn_file_read(&text, file, (size_t)1 << 30, err);
+    if (!st) st = cli_read_file(&text, file, (size_t)1 << 30, err);
     if (!st) st = cli_prompt_text(&m, cn_buf_view(&text), &ids, err);
     if (!st) st = score_text(s, &m, &ids, &t, &n_ctx, err);
     if (!st) report(s, &t, n_ctx);

@@ -155,6 +155,7 @@ static cn_status run(const void *settings, cn_err *err)
     cn_quantize_options o = {(unsigned)s->threads, on_tensor, &job};
     st = cn_quantize(place.model, out, type, &o, err);
     cli_progress_end(&job.bar);
+    if (st == CN_E_NOT_FOUND) cn_next(err, st, "make the folder of %.150s first", out);
     if (!st) report(&job, out, type, cn_seconds_since(start));
     cli_table_free(job.table);
     cn_buf_deinit(&job.tensors.b);

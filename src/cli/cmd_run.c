@@ -63,17 +63,9 @@ static void defaults(void *settings)
 static cn_status load_messages(const run_settings *s, cli_chat *c, cn_err *err)
 {
     cn_json *j = NULL;
-    cn_buf text = {0};
-    cn_status st;
-    if (strcmp(s->messages, "-") == 0) {
-        st = cli_read_stdin(&text, err);
-        if (!st) st = cn_json_parse(&j, cn_buf_view(&text), err);
-    } else {
-        st = cn_json_read_file(&j, s->messages, (size_t)64 << 20, err);
-    }
+    cn_status st = cli_read_json(&j, s->messages, err);
     if (!st) st = cli_chat_load(c, j, err);
     cn_json_free(j);
-    cn_buf_deinit(&text);
     return st ? cn_ctx(err, st, "the messages") : CN_OK;
 }
 
@@ -90,6 +82,7 @@ static cn_status answer_once(const run_settings *s, cli_chat *c, const cn_str *t
         cli_answer_json(&a, &out);
         json_print(&out);
     }
+    if (!st && !json) cli_answer_note_full(&a, c->session);
     if (!st && s->verbose) cli_answer_speed(&a, stderr);
     if (!st && a.how.finish == CN_FINISH_CANCELLED)
         st = cn_fail(err, CN_E_CANCELLED, "interrupted");

@@ -76,18 +76,31 @@ static cn_status on_line(void *user, const cn_json *line, json_out *out, cn_err 
     return st;
 }
 
+/* An array of objects, or an object of variables whose "messages" is such an array. */
+static cn_status check_messages(const cn_json *j, cn_err *err)
+{
+    bool all = cn_json_kind_of(j) == CN_JSON_OBJECT;
+    const cn_json *list = all ? cn_json_get(j, "messages") : j;
+    bool good = cn_json_kind_of(list) == CN_JSON_ARRAY || (all && cn_json_is_null(list));
+    for (size_t i = 0; i < cn_json_size(list) && good; i++)
+        good = cn_json_kind_of(cn_json_at(list, i)) == CN_JSON_OBJECT;
+    if (good) return CN_OK;
+    cn_status st = cn_fail(err, CN_E_ARG, "messages are an array of objects");
+    cn_ctx(err, st, "the messages");
+    return cn_next(err, st, "write them as [{\"role\":\"user\",\"content\":\"...\"}]");
+}
+
 /* An array of messages becomes the variables of a question to be answered. */
 static cn_status variables_of(const template_settings *s, cn_json **out, cn_err *err)
 {
     cn_buf text = {0}, b = {0};
     cn_json *given = NULL;
     cn_status st = CN_OK;
-    if (s->messages && strcmp(s->messages, "-") != 0)
-        st = cn_json_read_file(&given, s->messages, (size_t)64 << 20, err);
-    else if (s->messages && !(st = cli_read_stdin(&text, err)))
-        st = cn_json_parse(&given, cn_buf_view(&text), err);
-    else if (!st)
+    if (s->messages)
+        st = cli_read_json(&given, s->messages, err);
+    else
         st = cli_input(&text, &s->common, s->file ? 0 : 1, err);
+    if (!st && s->messages) st = check_messages(given, err);
     if (!st && cn_json_kind_of(given) == CN_JSON_OBJECT) {
         cn_buf_deinit(&text);
         *out = given;

@@ -144,7 +144,6 @@ static cn_status encode_once(const tokenize_job *job, cn_str text, cn_err *err)
     return st;
 }
 
-/* Ids in the text, separated by anything that is no digit. */
 static cn_status decode_once(const tokenize_job *job, cn_str text, cn_err *err)
 {
     cn_tokens ids = {0};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -129,12 +130,23 @@ static file_verdict head_kind(const char *path, const char *p, size_t n)
     return (file_verdict){KIND_OTHER, "binary file of no kind known here", NULL};
 }
 
+/* Reading one of these could wait for ever, or never end. */
+static cn_status not_regular(mode_t mode, cn_err *err)
+{
+    const char *what = S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
+    cn_status st = cn_fail(err, CN_E_UNSUPPORTED, "it is %s, no regular file", what);
+    return cn_next(err, st, "write what comes out of it to a file first");
+}
+
 cn_status file_kind_of(file_verdict *out, const char *path, cn_err *err)
 {
-    if (cn_is_dir(path)) {
+    struct stat s;
+    if (stat(path, &s)) return cn_fail(err, cn_status_of_errno(errno), "%s", strerror(errno));
+    if (S_ISDIR(s.st_mode)) {
         *out = folder_kind(path);
         return CN_OK;
     }
+    if (!S_ISREG(s.st_mode)) return not_regular(s.st_mode, err);
     FILE *f = fopen(path, "re");
     if (!f) return cn_fail(err, cn_status_of_errno(errno), "%s", strerror(errno));
     char head[HEAD + 1];

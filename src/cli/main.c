@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "buf.h"
 #include "error.h"
 #include "mem.h"
 #include "near.h"
@@ -15,7 +16,12 @@ static cn_status unknown_verb(const char *name, cn_err *err)
     const char *best = NULL;
     for (size_t i = 0; i < n; i++)
         best = cli_nearer(name, best, verbs[i]->name);
-    cn_status st = cn_fail(err, CN_E_ARG, "no verb \"%.60s\"", name);
+    cn_buf known = {0};
+    for (size_t i = 0; i < n; i++)
+        cn_buf_printf(&known, "%s%s", i ? ", " : "", verbs[i]->name);
+    cn_status st = cn_fail(err, CN_E_ARG, "the verbs are %s", known.p ? known.p : "none");
+    cn_ctx(err, st, "no verb \"%.60s\"", name);
+    cn_buf_deinit(&known);
     if (best) return cn_next(err, st, "did you mean: conatus %s", best);
     return cn_next(err, st, "conatus help");
 }
@@ -24,11 +30,20 @@ static cn_status count_words(const cli_verb *v, const cli_common *c, cn_err *err
 {
     if (c->n_words >= v->min_words && c->n_words <= v->max_words) return CN_OK;
     cn_status st =
-        c->n_words < v->min_words
-            ? cn_fail(err, CN_E_ARG, "%s is missing", v->words)
-            : cn_fail(err, CN_E_ARG, "\"%.60s\" is one word too many", c->words[v->max_words]);
-    return cn_next(err, st, "conatus %s %s; conatus help %s explains", v->name, v->words,
-                   v->name);
+        cn_fail(err, CN_E_ARG, "the form is: conatus %s [OPTIONS] %s", v->name, v->words);
+    if (c->n_words < v->min_words)
+        cn_ctx(err, st, "a word is missing after \"conatus %s\"", v->name);
+    else
+        cn_ctx(err, st, "\"%.60s\" is one word too many", c->words[v->max_words]);
+    return cn_next(err, st, "conatus help %s", v->name);
+}
+
+/* Where the words could not be parsed: an error should still come in the form asked for. */
+static bool asks_for_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
 }
 
 static cn_status run(const cli_verb *v, int argc, char **argv, bool *json, cn_err *err)
@@ -39,8 +54,7 @@ static cn_status run(const cli_verb *v, int argc, char **argv, bool *json, cn_er
     cn_status st =
         cli_parse(v->options, v->n_options, argc, argv, common, &common->n_words, err);
     *json = common->json;
-    for (int i = 0; st && i < argc; i++)
-        *json |= strcmp(argv[i], "--json") == 0;
+    if (st) *json |= asks_for_json(argc, argv);
     if (st)
         cn_next(err, st, "conatus help %s", v->name);
     else if (common->help)
@@ -61,6 +75,7 @@ int main(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) name = "version";
     const cli_verb *v = cli_verb_find(name);
+    if (!v) json = asks_for_json(argc, argv);
     cn_status st = v ? run(v, argc > 2 ? argc - 2 : 0, argv + CN_MIN(argc, 2), &json, &err)
                      : unknown_verb(name, &err);
     if (st) cli_error_print(v ? v->name : NULL, json, st, &err);

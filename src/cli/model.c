@@ -128,6 +128,9 @@ cn_status cli_session_new(cn_session **out, const cli_model *m, const cli_model_
         .cancel = &cli_interrupted,
     };
     cn_status st = cn_session_new(out, m->model, &so, err);
+    if (st && !err->what[0]) cn_ctx(err, st, "setting up the context");
+    if (st == CN_E_ARG && o->cache_type)
+        return cn_next(err, st, "--cache-type f16, q8_0 or f32");
     if (st == CN_E_LIMIT)
         return cn_next(err, st, "--ctx %u at most", cn_model_info_of(m->model)->n_ctx_train);
     if (st || m->n_adapters == 0) return st;
@@ -181,6 +184,8 @@ cn_status cli_render(const cn_template *tmpl, const cn_tokenizer *t, const cn_js
     cn_buf_putc(&b, '}');
     cn_status st = b.failed ? cn_fail(err, CN_E_NOMEM, "the variables of a template")
                             : cn_template_render(tmpl, b.p, b.n, now_unix, NULL, out, err);
+    if (st == CN_E_REFUSED)
+        cn_next(err, st, "change the messages: the template refuses them as they are");
     cn_buf_deinit(&b);
     return st;
 }

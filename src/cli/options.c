@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "near.h"
 
 typedef struct parser {
@@ -33,13 +35,24 @@ static const cli_option *by_letter(const parser *p, char letter)
 static cn_status bad_value(const parser *p, const cli_option *o, const char *given,
                            const char *want)
 {
-    return cn_fail(p->err, CN_E_ARG, "--%s wants %s, got \"%.60s\"", o->name, want, given);
+    cn_status st = cn_fail(p->err, CN_E_ARG, "the option takes %s", want);
+    return cn_ctx(p->err, st, "--%s \"%.60s\"", o->name, given);
 }
 
-static cn_status out_of_range(const parser *p, const cli_option *o, const char *given)
+static cn_status no_value(const parser *p, const cli_option *o)
 {
-    return cn_fail(p->err, CN_E_ARG, "--%s is %.60s, allowed is %g to %g", o->name, given,
-                   o->min, o->max);
+    cn_status st = cn_fail(p->err, CN_E_ARG, "the option takes a value: %s", o->value);
+    return cn_ctx(p->err, st, "--%s without a value", o->name);
+}
+
+static cn_status bad_number(const parser *p, const cli_option *o, const char *given)
+{
+    char want[96];
+    if (o->kind == CLI_INT)
+        snprintf(want, sizeof want, "a whole number from %.0f to %.0f", o->min, o->max);
+    else
+        snprintf(want, sizeof want, "a number from %g to %g", o->min, o->max);
+    return bad_value(p, o, given, want);
 }
 
 static cn_status set_number(const parser *p, const cli_option *o, const char *text)
@@ -47,9 +60,8 @@ static cn_status set_number(const parser *p, const cli_option *o, const char *te
     char *end;
     double v = strtod(text, &end);
     bool whole = o->kind == CLI_INT;
-    if (end == text || *end || isnan(v) || (whole && v != trunc(v)))
-        return bad_value(p, o, text, whole ? "a whole number" : "a number");
-    if (v < o->min || v > o->max) return out_of_range(p, o, text);
+    bool bad = end == text || *end || isnan(v) || (whole && v != trunc(v));
+    if (bad || v < o->min || v > o->max) return bad_number(p, o, text);
     if (whole)
         *(int32_t *)(void *)(p->settings + o->offset) = (int32_t)v;
     else
@@ -72,8 +84,9 @@ static cn_status add_to_list(const parser *p, const cli_option *o, const char *t
 {
     cli_list *list = (cli_list *)(void *)(p->settings + o->offset);
     if (list->n == CLI_LIST_MAX)
-        return cn_fail(p->err, CN_E_ARG, "--%s given more than %d times", o->name,
-                       CLI_LIST_MAX);
+        return cn_ctx(
+            p->err, cn_fail(p->err, CN_E_ARG, "the option may be given %d times", CLI_LIST_MAX),
+            "--%s given more than %d times", o->name, CLI_LIST_MAX);
     list->items[list->n++] = text;
     return CN_OK;
 }
@@ -125,12 +138,18 @@ static cn_status set_from_env(const parser *p)
     return CN_OK;
 }
 
+/* name as typed: --name or -n. */
 static cn_status unknown(const parser *p, const char *name)
 {
     const char *best = NULL;
     for (size_t i = 0; i < p->n; i++)
-        best = cli_nearer(name, best, p->options[i].name);
-    cn_status st = cn_fail(p->err, CN_E_ARG, "no option --%.60s", name);
+        best = cli_nearer(name + strspn(name, "-"), best, p->options[i].name);
+    cn_buf known = {0};
+    for (size_t i = 0; i < p->n; i++)
+        cn_buf_printf(&known, "%s--%s", i ? ", " : "", p->options[i].name);
+    cn_status st = cn_fail(p->err, CN_E_ARG, "the options are %s", known.p ? known.p : "none");
+    cn_buf_deinit(&known);
+    cn_ctx(p->err, st, "no option %s", name);
     return best ? cn_next(p->err, st, "did you mean --%s?", best) : st;
 }
 
@@ -139,21 +158,19 @@ static cn_status long_option(const parser *p, const char *word, const char *next
 {
     size_t n = strcspn(word, "=");
     const cli_option *o = by_name(p, word, n);
-    char name[64];
     if (!o) {
-        n = CN_MIN(n, sizeof name - 1);
-        memcpy(name, word, n);
-        name[n] = '\0';
+        char name[64];
+        snprintf(name, sizeof name, "--%.*s", (int)CN_MIN(n, 60), word);
         return unknown(p, name);
     }
     const char *attached = word[n] == '=' ? word + n + 1 : NULL;
     if (o->kind == CLI_FLAG) {
-        if (attached) return cn_fail(p->err, CN_E_ARG, "--%s takes no value", o->name);
+        if (attached) return bad_value(p, o, attached, "no value");
         return set(p, o, NULL);
     }
     *took = !attached;
     const char *text = attached ? attached : next;
-    if (!text) return cn_fail(p->err, CN_E_ARG, "--%s wants a value (%s)", o->name, o->value);
+    if (!text) return no_value(p, o);
     return set(p, o, text);
 }
 
@@ -162,7 +179,7 @@ static cn_status short_options(const parser *p, const char *word, const char *ne
 {
     for (; *word; word++) {
         const cli_option *o = by_letter(p, *word);
-        if (!o) return cn_fail(p->err, CN_E_ARG, "no option -%c", *word);
+        if (!o) return unknown(p, (const char[]){'-', *word, '\0'});
         if (o->kind == CLI_FLAG) {
             cn_status st = set(p, o, NULL);
             if (st) return st;
@@ -170,7 +187,7 @@ static cn_status short_options(const parser *p, const char *word, const char *ne
         }
         *took = !word[1];
         const char *text = word[1] ? word + 1 : next;
-        if (!text) return cn_fail(p->err, CN_E_ARG, "-%c wants a value (%s)", *word, o->value);
+        if (!text) return no_value(p, o);
         return set(p, o, text);
     }
     return CN_OK;

@@ -193,6 +193,10 @@ static void answer(repl *r, cn_str text)
     } else if (stopped) {
         puts("(stopped)");
     }
+    if (!st && !stopped) {
+        fflush(stdout);
+        cli_answer_note_full(&a, c->session);
+    }
     if (!st && r->stats) cli_answer_speed(&a, stdout);
     cli_answer_deinit(&a);
     putchar('\n');

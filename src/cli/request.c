@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
+#include "input.h"
 #include "jsonl.h"
 #include "mem.h"
 
@@ -164,6 +164,13 @@ static cn_status number_fields(cn_generate_options *o, const cn_json *line, cn_e
     return st;
 }
 
+static cn_status both(const char *pair, const char *why, cn_err *err)
+{
+    cn_status st = cn_fail(err, CN_E_ARG, "%s", why);
+    cn_ctx(err, st, "%s together", pair);
+    return cn_next(err, st, "give one of the two");
+}
+
 /* The contract of the line, else of the flags, else none. */
 static cn_status grammar_fields(cli_request *r, const cli_sampling *s, const cn_json *line,
                                 cli_contract *c, const cn_tokenizer *t, cn_err *err)
@@ -173,7 +180,7 @@ static cn_status grammar_fields(cli_request *r, const cli_sampling *s, const cn_
     bool is_schema = !cn_json_is_null(schema);
     cn_status st = CN_OK;
     if (is_schema && !cn_json_is_null(gbnf))
-        return cn_fail(err, CN_E_ARG, "\"schema\" and \"grammar\" together: give one of them");
+        return both("\"schema\" and \"grammar\"", "an answer is held to one of them", err);
     if (is_schema) {
         cn_json_write(&text, schema);
     } else if (!cn_json_is_null(gbnf)) {
@@ -182,9 +189,12 @@ static cn_status grammar_fields(cli_request *r, const cli_sampling *s, const cn_
         if (!st) cn_buf_str(&text, source);
     } else if (s->schema_file || s->grammar_file) {
         is_schema = s->schema_file != NULL;
-        st = cn_file_read(&text, is_schema ? s->schema_file : s->grammar_file, (size_t)16 << 20,
-                          err);
+        st = cli_read_file(&text, is_schema ? s->schema_file : s->grammar_file,
+                           (size_t)16 << 20, err);
     }
+    if (!st && text.n && r->o.n_stop)
+        st = both(is_schema ? "a schema and a stop text" : "a grammar and a stop text",
+                  "an answer that is cut at a stop text is not what the rules ask for", err);
     if (!st && text.n) {
         st = cli_contract_set(c, t, cn_buf_view(&text), is_schema, err);
         r->o.grammar = c->grammar;
@@ -203,7 +213,7 @@ cn_status cli_request_init(cli_request *r, const cli_sampling *s, const cn_json 
     *r = (cli_request){.o = from_flags(s)};
     cn_status st = CN_OK;
     if (s->schema_file && s->grammar_file)
-        return cn_fail(err, CN_E_ARG, "--schema and --grammar together: give one of them");
+        return both("--schema and --grammar", "an answer is held to one of them", err);
     for (size_t i = 0; i < s->stop.n && !st; i++)
         st = add_stop(r, cn_str_of(s->stop.items[i]), err);
     if (!st && line) {

@@ -138,6 +138,15 @@ class Contracts(Case):
             {"prompt": "Lily is", "schema": self.SCHEMA, "max_tokens": 3}])
         self.assertEqual(a["error"]["code"], "over-limit")
 
+    def test_stop_texts_do_not_go_with_rules(self):
+        model = case("cases/weights/stories260K/stories260K.gguf")
+        schema = self.file("s.json", '{"type":"integer"}')
+        self.assertIn("stop text", self.fails(2, "run", model, "hi", "--schema", schema, "--stop", "."))
+        row, = self.lines("generate", model, rows=[
+            {"prompt": "hi", "max_tokens": 4, "schema": {"type": "integer"}, "stop": "."}])
+        self.assertEqual(row["error"]["code"], "bad-argument")
+        self.assertIn("stop text", row["error"]["message"])
+
     def test_grammar(self):
         a, bad = self.lines("generate", case(FOLDER), rows=[
             {"prompt": "Lily is", "grammar": 'root ::= ("yes" | "no") "!"', "seed": 5},

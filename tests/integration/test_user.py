@@ -80,6 +80,71 @@ class Errors(Case):
         self.assertEqual(error["code"], "not-found")
         self.assertTrue(error["message"] and error["next"])
 
+    def test_every_error_has_four_parts(self):
+        model, nowhere = case(STORIES), self.folder / "nowhere"
+        cut = self.file("cut.gguf", model.read_bytes()[:5000])
+        peft = self.folder / "peft"
+        peft.mkdir()
+        self.file("peft/adapter_config.json", "{}")
+        broken = {name: self.file(name, text) for name, text in {
+            "bad.json": '{"type": 5', "bad.gbnf": "root ::= (", "bad.jinja": "{% for x in %}",
+            "refused.json": '{"$dynamicRef": "#x"}', "list.json": "[1]",
+            "raise.jinja": "{{ raise_exception('never') }}"}.items()}
+        long = "word " * 3000
+        commands = (
+            (2, "tokenise", "x"), (2, "help", "nothing"), (2, "bench"), (2, "template"),
+            (2, "doctor", "too", "many"), (2, "completion", "tcsh"),
+            (2, "run", model, "hi", "--temprature", "1"), (2, "run", model, "hi", "-Q"),
+            (2, "run", model, "hi", "--ctx", "-3"), (2, "run", model, "hi", "--seed"),
+            (2, "run", model, "hi", "--json=1"), (2, "run", model, "hi", "--stop", ""),
+            (2, "run", model, "hi", "--cache-type", "q4"), (2, "run", model, "hi", "--kernels", "x"),
+            (2, "run", model, "hi", "--adapter", f"{peft}:abc"),
+            (3, "run", model, "hi", "--adapter", nowhere), (3, "run", nowhere, "hi"),
+            (7, "run", cut, "hi"), (4, "run", model, long), (4, "run", model, "hi", "--ctx", "9999999"),
+            (7, "run", model, "hi", "--schema", broken["bad.json"]),
+            (4, "run", model, "hi", "--schema", broken["refused.json"]),
+            (7, "run", model, "hi", "--grammar", broken["bad.gbnf"]),
+            (7, "run", model, "hi", "--template", broken["bad.jinja"]),
+            (4, "chat", model, "hi"), (4, "embed", model, long),
+            (4, "template", "--file", broken["raise.jinja"], "hi"),
+            (2, "template", "--file", broken["raise.jinja"], "--messages", broken["list.json"]),
+            (2, "logits", model, "1", "foo"), (2, "logits", model, "99999"), (2, "logits", model, ""),
+            (2, "tokenize", model, "--decode", "99999"), (3, "perplexity", model, nowhere),
+            (3, "quantize", model, nowhere / "x.gguf", "Q8_0"),
+            (2, "quantize", model, self.folder / "x.gguf", "Q9"),
+            (3, "schema", nowhere), (7, "schema", broken["bad.json"]),
+            (4, "inspect", "/dev/zero"), (3, "inspect", nowhere))
+        for code, *words in commands:
+            with self.subTest(command=[str(word)[:60] for word in words]):
+                done = call(*words, "--json")
+                self.assertEqual(done.returncode, code, done.stdout[-500:] + done.stderr[-500:])
+                error = json.loads(done.stdout)["error"]
+                parts = [error[name] for name in ("code", "what", "why", "next")]
+                self.assertTrue(all(parts), error)
+                self.assertEqual(len(set(parts)), 4, error)
+                self.assertEqual(error["message"], f"{error['what']}: {error['why']}")
+                told = self.fails(code, *words)
+                for name in ("why:", "next:", "code:"):
+                    self.assertIn(name, told)
+
+    def test_ranges_are_whole_numbers(self):
+        for option in ("--top-k", "--ctx"):
+            error = self.explains(2, ["a whole number from 0 to "], "run", "x", option, "-3")
+            self.assertNotIn("e+", error)
+
+    def test_ids_on_the_command_line(self):
+        model = case(STORIES)
+        self.assertEqual(self.succeeds("logits", model, "[1,", "403]"),
+                         self.succeeds("logits", model, "1,403"))
+        self.explains(2, ['"foo"'], "logits", model, "1", "foo", "403")
+        self.explains(2, ['"-7"'], "logits", model, "--", "-7")
+        self.explains(2, ['"xx"'], "tokenize", model, "--decode", "xx")
+
+    def test_what_is_no_file(self):
+        os.mkfifo(self.folder / "pipe")
+        self.explains(4, ["a pipe"], "inspect", self.folder / "pipe", timeout=20)
+        self.explains(4, ["a device"], "inspect", "/dev/zero", timeout=20)
+
     @unittest.skipIf(SANITIZED, "a sanitizer needs the address space for itself")
     def test_model_larger_than_the_limit(self):
         head, size = seven_billion()

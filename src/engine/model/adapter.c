@@ -79,6 +79,12 @@ static const linear *linear_at(const cn_model *m, uint32_t layer_index, linear_s
 
 /* ---- numbers ---- */
 
+/* For the places where adapter and base disagree, not the adapter with itself. */
+static cn_status wrong_base(reader *r)
+{
+    return cn_next(r->err, CN_E_MISMATCH, "use the base that the adapter was trained on");
+}
+
 static cn_status check_pair(reader *r, const found *f, uint64_t rows, uint64_t cols)
 {
     if (!f->a || !f->b)
@@ -92,14 +98,16 @@ static cn_status check_pair(reader *r, const found *f, uint64_t rows, uint64_t c
                            CN_STR_ARG(pair[i]->name),
                            cn_dtype_info_of((uint32_t)pair[i]->type)->name, pair[i]->n_dims);
     uint64_t rank = f->a->dims[1];
-    if (f->a->dims[0] != cols)
-        return cn_fail(r->err, CN_E_MISMATCH,
-                       "%s: the adapter takes %llu inputs, the base has %llu", f->module,
-                       (unsigned long long)f->a->dims[0], (unsigned long long)cols);
-    if (f->b->dims[1] != rows)
-        return cn_fail(r->err, CN_E_MISMATCH,
-                       "%s: the adapter gives %llu outputs, the base has %llu", f->module,
-                       (unsigned long long)f->b->dims[1], (unsigned long long)rows);
+    if (f->a->dims[0] != cols) {
+        cn_fail(r->err, CN_E_MISMATCH, "%s: the adapter takes %llu inputs, the base has %llu",
+                f->module, (unsigned long long)f->a->dims[0], (unsigned long long)cols);
+        return wrong_base(r);
+    }
+    if (f->b->dims[1] != rows) {
+        cn_fail(r->err, CN_E_MISMATCH, "%s: the adapter gives %llu outputs, the base has %llu",
+                f->module, (unsigned long long)f->b->dims[1], (unsigned long long)rows);
+        return wrong_base(r);
+    }
     if (f->b->dims[0] != rank || rank == 0 || rank > 4096)
         return cn_fail(r->err, CN_E_MISMATCH,
                        "%s: lora_A has rank %llu, lora_B %llu (1 to 4096, the same)", f->module,
@@ -153,10 +161,12 @@ static cn_status take(reader *r, const found *f)
 {
     const cn_model *m = r->base;
     place at;
-    if (!parse_module(m, f->module, &at))
-        return cn_fail(r->err, CN_E_MISMATCH,
-                       "%s is no adaptable layer of this %s base with %u layers", f->module,
-                       m->hp.arch, m->hp.n_layers);
+    if (!parse_module(m, f->module, &at)) {
+        cn_fail(r->err, CN_E_MISMATCH,
+                "%s is no adaptable layer of this %s base with %u layers", f->module,
+                m->hp.arch, m->hp.n_layers);
+        return wrong_base(r);
+    }
     uint64_t rows = 0, rank, row = 0;
     for (linear_site s = at.first; s <= at.last; s++)
         rows += linear_at(m, at.layer, s)->w.n_rows;
@@ -225,9 +235,11 @@ static cn_status add_peft_tensor(reader *r, const peft_config *config, const fil
         return cn_fail(r->err, CN_E_UNSUPPORTED,
                        "tensor %.*s is not lora_A or lora_B of a linear layer",
                        CN_STR_ARG(t->name));
-    if (hf_canonical_name(r->base->hp.family, module, name, sizeof name) != HF_KNOWN)
-        return cn_fail(r->err, CN_E_MISMATCH, "module %.*s does not exist in a %s model",
-                       CN_STR_ARG(module), r->base->hp.arch);
+    if (hf_canonical_name(r->base->hp.family, module, name, sizeof name) != HF_KNOWN) {
+        cn_fail(r->err, CN_E_MISMATCH, "module %.*s does not exist in a %s model",
+                CN_STR_ARG(module), r->base->hp.arch);
+        return wrong_base(r);
+    }
     if (!peft_targets(config, module, &rank, &scale))
         return cn_fail(r->err, CN_E_MISMATCH,
                        "adapter_config.json does not target %.*s, but its weights are there",
@@ -292,10 +304,11 @@ static cn_status read_gguf(reader *r, const char *path)
     if (!cn_str_is(type, "lora"))
         st = cn_fail(r->err, CN_E_FORMAT, "the file is no LoRA adapter (adapter.type \"%.*s\")",
                      CN_STR_ARG(type));
-    else if (!cn_str_is(arch, r->base->hp.arch))
-        st = cn_fail(r->err, CN_E_MISMATCH, "the adapter is for a %.*s base, this one is %s",
-                     CN_STR_ARG(arch), r->base->hp.arch);
-    else if (!(alpha > 0 && alpha < 1e6))
+    else if (!cn_str_is(arch, r->base->hp.arch)) {
+        cn_fail(r->err, CN_E_MISMATCH, "the adapter is for a %.*s base, this one is %s",
+                CN_STR_ARG(arch), r->base->hp.arch);
+        st = wrong_base(r);
+    } else if (!(alpha > 0 && alpha < 1e6))
         st = cn_fail(r->err, CN_E_FORMAT, "adapter.lora.alpha is %g", alpha);
     else
         st = reserve(r, gguf_n_tensors(g));
@@ -319,8 +332,6 @@ cn_status cn_adapter_open(cn_adapter **out, const cn_model *base, const char *pa
     cn_free(r.items);
     if (st) {
         cn_adapter_close(a);
-        if (st == CN_E_MISMATCH)
-            cn_next(err, st, "use the base that the adapter was trained on");
         return cn_ctx(err, st, "opening adapter %s", cn_path_base(path));
     }
     *out = a;
