@@ -27,10 +27,10 @@ CN_MUST_USE CN_API cn_status cn_tokens_push(cn_tokens *t, int32_t id, cn_err *er
 /** Opens the tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json, a SentencePiece
  * tokenizer.model, or a folder with vocab.json and merges.txt.
  *
- * errors  CN_E_NOT_FOUND; CN_E_FORMAT; CN_E_UNSUPPORTED with the kind that is not ours;
- * CN_E_NOMEM thread  the result is constant: any number of threads may use it source  Sennrich
- * et al. 2016 (BPE); Kudo 2018 (unigram); Kudo and Richardson 2018 (SentencePiece); Devlin et
- * al. 2019 (WordPiece) */
+ * errors  CN_E_NOT_FOUND; CN_E_FORMAT; CN_E_NOMEM; CN_E_UNSUPPORTED names the kind
+ * thread  the result is constant: any number of threads may use it
+ * source  Sennrich et al. 2016 (BPE); Kudo 2018 (unigram); Kudo and Richardson 2018
+ *         (SentencePiece); Devlin et al. 2019 (WordPiece) */
 CN_MUST_USE CN_API cn_status cn_tokenizer_open(cn_tokenizer **out, const char *path,
                                                cn_err *err);
 CN_API void cn_tokenizer_free(cn_tokenizer *t);
