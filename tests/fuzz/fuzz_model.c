@@ -1,5 +1,5 @@
-/* Hostile model files that parse as GGUF: metadata and shapes that do not fit each other. A file that opens must also
- * compute: two tokens and an embedding. */
+/* Hostile model files that parse as GGUF: metadata and shapes that do not fit each other. A
+ * file that opens must also compute: two tokens and an embedding. */
 #include <conatus/session.h>
 #include <stdio.h>
 #include <stdlib.h>
