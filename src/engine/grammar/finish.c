@@ -108,19 +108,24 @@ static void offer(work *w, uint32_t state, uint64_t cost, uint32_t step)
 
 /* A loop that is entered from outside owes its minimum; what a turn costs is known roughly: the
  * counting state and the way round it may not be settled yet, and then entering waits. */
+static bool owed_on_entry(const work *w, uint32_t from, uint32_t to, uint32_t *more)
+{
+    const b_state *f = &w->b->states[from], *t = &w->b->states[to];
+    *more = 0;
+    if (t->loop == AUT_NONE || f->loop == t->loop) return true;
+    const aut_loop *l = &w->b->loops[t->loop];
+    uint64_t count = (t->flags & (AUT_INC | AUT_INSIDE)) != 0;
+    if (count >= l->min) return true;
+    if (l->again != AUT_NONE && !w->settled[l->again]) return false;
+    *more = owed(l->min, count, l->again == AUT_NONE ? 1 : plus(1, BYTES(w->cost[l->again])));
+    return true;
+}
+
 static void offer_edge(work *w, uint32_t e, uint32_t to, uint64_t cost)
 {
-    uint32_t from = w->edge_from[e];
-    const b_state *f = &w->b->states[from], *t = &w->b->states[to];
-    uint32_t more = 1;
-    if (t->loop != AUT_NONE && f->loop != t->loop) {
-        const aut_loop *l = &w->b->loops[t->loop];
-        uint64_t count = (t->flags & (AUT_INC | AUT_INSIDE)) != 0;
-        if (count < l->min && l->again != AUT_NONE && !w->settled[l->again]) return;
-        uint32_t price = l->again == AUT_NONE ? 1 : plus(1, BYTES(w->cost[l->again]));
-        more = plus(1, owed(l->min, count, price));
-    }
-    offer(w, from, COST(DEPTH(cost), plus(BYTES(cost), more)), e);
+    uint32_t from = w->edge_from[e], more;
+    if (!owed_on_entry(w, from, to, &more)) return;
+    offer(w, from, COST(DEPTH(cost), plus(BYTES(cost), plus(1, more))), e);
 }
 
 static void offer_call(work *w, uint32_t c)
@@ -134,18 +139,8 @@ static void offer_call(work *w, uint32_t c)
     }
     if (!w->settled[k->start]) return;
     uint64_t s = w->cost[k->start];
-    uint32_t depth = CN_MAX(DEPTH(s) + 1, DEPTH(r)), more = 0;
-    const b_state *t = &w->b->states[k->ret], *f = &w->b->states[w->call_from[c]];
-    if (t->loop != AUT_NONE && f->loop != t->loop) {
-        const aut_loop *l = &w->b->loops[t->loop];
-        uint64_t count = (t->flags & (AUT_INC | AUT_INSIDE)) != 0;
-        uint32_t price = 1;
-        if (count < l->min && l->again != AUT_NONE) {
-            if (!w->settled[l->again]) return;
-            price = plus(1, BYTES(w->cost[l->again]));
-        }
-        more = owed(l->min, count, price);
-    }
+    uint32_t depth = CN_MAX(DEPTH(s) + 1, DEPTH(r)), more;
+    if (!owed_on_entry(w, w->call_from[c], k->ret, &more)) return;
     offer(w, w->call_from[c], COST(depth, plus(plus(BYTES(s), BYTES(r)), more)), c | CALL);
 }
 
@@ -300,9 +295,40 @@ static void emit_calls(aut *a, work *w, aut_state *s, const b_state *o, uint32_t
     s->n_calls = (uint16_t)(a->n_calls - s->call);
 }
 
+static cn_status emit_state(aut *a, work *w, uint32_t i)
+{
+    const aut_builder *b = w->b;
+    uint32_t old = w->heap[i], degree = 0;
+    const b_state *o = &b->states[old];
+    for (uint32_t e = o->edge; e != AUT_NONE; e = b->edges[e].next)
+        degree++;
+    for (uint32_t c = o->call; c != AUT_NONE; c = b->calls[c].next)
+        degree++;
+    if (degree > UINT16_MAX || DEPTH(w->cost[old]) > UINT16_MAX) return CN_E_LIMIT;
+    aut_state *s = &a->states[i];
+    *s = (aut_state){.edge = a->n_edges, .call = a->n_calls, .loop = o->loop};
+    s->flags = o->flags;
+    s->need = (uint16_t)DEPTH(w->cost[old]);
+    a->dist[i] = BYTES(w->cost[old]);
+    a->spine[i] = w->step[old];
+    emit_edges(a, w, s, o, &a->spine[i]);
+    emit_calls(a, w, s, o, &a->spine[i]);
+    return CN_OK;
+}
+
+static void emit_loops(aut *a, const work *w)
+{
+    for (uint32_t l = 0; l < a->n_loops; l++) {
+        a->loops[l] = w->b->loops[l];
+        a->loops[l].at = w->where[w->b->loops[l].at];
+        uint32_t again = w->b->loops[l].again;
+        a->loops[l].again = again == AUT_NONE ? AUT_NONE : w->where[again];
+    }
+}
+
 static cn_status emit(aut *a, work *w, uint32_t n, uint32_t root)
 {
-    aut_builder *b = w->b;
+    const aut_builder *b = w->b;
     *a = (aut){.states = cn_alloc_array(n, sizeof *a->states),
                .edges = cn_alloc_array(b->n_edges + 1, sizeof *a->edges),
                .calls = cn_alloc_array(b->n_calls + 1, sizeof *a->calls),
@@ -316,30 +342,12 @@ static cn_status emit(aut *a, work *w, uint32_t n, uint32_t root)
     if (!a->states || !a->edges || !a->calls || !a->loops || !a->dist || !a->spine || !a->order)
         return CN_E_NOMEM;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t old = w->heap[i], degree = 0;
-        const b_state *o = &b->states[old];
-        for (uint32_t e = o->edge; e != AUT_NONE; e = b->edges[e].next)
-            degree++;
-        for (uint32_t c = o->call; c != AUT_NONE; c = b->calls[c].next)
-            degree++;
-        if (degree > UINT16_MAX || DEPTH(w->cost[old]) > UINT16_MAX) return CN_E_LIMIT;
-        aut_state *s = &a->states[i];
-        *s = (aut_state){.edge = a->n_edges, .call = a->n_calls, .loop = o->loop};
-        s->flags = o->flags;
-        s->need = (uint16_t)DEPTH(w->cost[old]);
-        a->dist[i] = BYTES(w->cost[old]);
-        a->spine[i] = w->step[old];
-        emit_edges(a, w, s, o, &a->spine[i]);
-        emit_calls(a, w, s, o, &a->spine[i]);
+        cn_status st = emit_state(a, w, i);
+        if (st) return st;
     }
     for (uint32_t i = 0, k = 0; i < w->n_settled; i++)
         if (w->where[w->order[i]] != AUT_NONE) a->order[k++] = w->where[w->order[i]];
-    for (uint32_t l = 0; l < b->n_loops; l++) {
-        a->loops[l] = b->loops[l];
-        a->loops[l].at = w->where[b->loops[l].at];
-        uint32_t again = b->loops[l].again;
-        a->loops[l].again = again == AUT_NONE ? AUT_NONE : w->where[again];
-    }
+    emit_loops(a, w);
     return CN_OK;
 }
 
