@@ -40,20 +40,16 @@ static void show(const cli_progress *p, double done, double total, double elapse
                  cli_bytes(b, sizeof b, (uint64_t)total),
                  cli_bytes(rate, sizeof rate, (uint64_t)(done / elapsed)));
     time_left(left, sizeof left, share > 0 ? elapsed * (1 - share) / share : 0);
-    if (p->terminal)
-        fprintf(stderr, "\r%s [%s] %3.0f %%%s, %s left\033[K", p->label, bar, share * 100,
-                amount, left);
-    else
-        fprintf(stderr, "%s: %.0f %%%s, %s left\n", p->label, share * 100, amount, left);
+    fprintf(stderr, "\r%s [%s] %3.0f %%%s, %s left\033[K", p->label, bar, share * 100, amount,
+            left);
 }
 
-/* Every 100 ms on a terminal, every 10 s elsewhere, and not within the first second. */
+/* Every 100 ms, but not within the first second, and not when all is done. */
 void cli_progress_at(cli_progress *p, double done, double total)
 {
     uint64_t now = cn_now_ns();
-    uint64_t every = p->terminal ? SECOND / 10 : 10ull * SECOND;
-    if (now - p->start_ns < SECOND || total <= 0) return;
-    if (p->shown && now - p->last_ns < every) return;
+    if (!p->terminal || now - p->start_ns < SECOND || done >= total) return;
+    if (p->shown && now - p->last_ns < SECOND / 10) return;
     p->shown = true;
     p->last_ns = now;
     show(p, done, total, (double)(now - p->start_ns) * 1e-9);
@@ -61,6 +57,6 @@ void cli_progress_at(cli_progress *p, double done, double total)
 
 void cli_progress_end(cli_progress *p)
 {
-    if (p->shown && p->terminal) fputs("\r\033[K", stderr);
+    if (p->shown) fputs("\r\033[K", stderr);
     p->shown = false;
 }

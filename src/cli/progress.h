@@ -1,5 +1,5 @@
-/* Progress on stderr: a bar with rate and time left on a terminal, a plain line now and then
- * elsewhere; silent for the first second. */
+/* Progress on stderr: a bar with rate and time left, on a terminal only; silent for the first
+ * second. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 

@@ -38,6 +38,7 @@ static void on_help(repl *r, char *words)
     (void)words;
     puts("  /set NAME VALUE   change a setting: temperature, top-k, seed, max-tokens, stop, "
          "...\n"
+         "  /set              list the settings\n"
          "  /set system TEXT  begin again with this system message\n"
          "  /set stats on     show the speed after each answer (off: do not)\n"
          "  /show             settings, model and memory of the conversation\n"
@@ -98,6 +99,12 @@ static void on_set(repl *r, char *words)
     cn_err err = {0};
     size_t n_words;
     words[n] = '\0';
+    if (!*words) {
+        show_settings(&r->chat->sampling);
+        return;
+    }
+    for (char *p = words; (p = strchr(p, '_'));)
+        *p = '-';
     if (strcmp(words, "system") == 0) {
         on_clear(r, NULL);
         if (*value) cli_chat_add(r->chat, "system", cn_str_of(value));
@@ -204,16 +211,17 @@ static void answer(repl *r, cn_str text)
 
 #define QUOTES "\"\"\""
 
-/* The lines up to one that ends with quotes; false when the input ended or was interrupted. */
+/* The lines up to one that ends with quotes, without the line end after opening quotes and
+ * before closing ones that stand alone; false when the input ended or was interrupted. */
 static bool read_more(repl *r, cn_buf *text)
 {
-    for (;;) {
-        size_t start;
-        cn_buf_putc(text, '\n');
-        start = text->n;
+    for (bool first = true;; first = false) {
+        if (!first || text->n) cn_buf_putc(text, '\n');
+        size_t start = text->n;
         if (cli_lines_read(r->lines, "... ", text) != CLI_LINE_READ) return false;
         if (text->n - start >= 3 && memcmp(text->p + text->n - 3, QUOTES, 3) == 0) {
             text->n -= 3;
+            if (text->n == start && start) text->n--; /* quotes alone on their line */
             text->p[text->n] = '\0';
             return true;
         }

@@ -133,6 +133,29 @@ class Conversation(Case):
         self.assertIn('"one\\ntwo"', t.wait_for(">>> "))
         self.leave(t)
 
+    def test_quotes_on_lines_of_their_own(self):
+        t = self.start("-n", 3)
+        for line, prompt in (('"""', "... "), ("one", "... "), ("", "... "), ("two", "... "), ('"""', ">>> ")):
+            t.type(line + "\n")
+            t.wait_for(prompt)
+        t.type("/show messages\n")
+        self.assertIn('"one\\n\\ntwo"', t.wait_for(">>> "))
+        self.leave(t)
+
+    def test_settings_are_listed(self):
+        t = self.start("-n", 5)
+        t.type("/set top_k 5\n")
+        t.wait_for(">>> ")
+        t.type("/set\n")
+        self.assertIn("top-k 5 ", t.wait_for(">>> "))
+        self.leave(t)
+
+    def test_a_full_context_is_told(self):
+        t = self.start("--ctx", 16, chat=False)
+        t.type("hi\n")
+        self.assertIn("context of 16 tokens is full", t.wait_for(">>> "))
+        self.leave(t)
+
     def test_interrupt_stops_the_answer_only(self):
         t = self.start("--ignore-end", "--keep", 8)
         t.type("Once upon a time\n")

@@ -3,9 +3,10 @@ import json
 import os
 import resource
 import struct
+import subprocess
 import unittest
 
-from harness import ROOT, SANITIZED, Case, bytes_of, call, case, read_case
+from harness import CONATUS, ROOT, SANITIZED, Case, bytes_of, call, case, read_case
 
 STORIES = "cases/weights/stories260K/stories260K.gguf"
 
@@ -192,6 +193,32 @@ class Facts(Case):
     def test_bench(self):
         figures = json.loads(self.succeeds("bench", case(STORIES), "--json"))
         self.assertTrue(figures)
+
+    def test_full_context(self):
+        for verb in ("run", "generate"):
+            done = call(verb, case(STORIES), "hi", "--ctx", 8, "-n", 20, "--temperature", 0)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("context of 8 tokens is full", done.stderr.decode())
+            self.assertEqual(call(verb, case(STORIES), "hi", "-n", 3).stderr, b"")
+
+    def test_files_may_be_pipes(self):
+        model, long = case(STORIES), "Once upon a time there was a girl. " * 20
+        def piped(text, *words):
+            out, into = os.pipe()
+            os.write(into, text.encode())
+            os.close(into)
+            done = subprocess.run([CONATUS, *map(str, words), f"/dev/fd/{out}"], pass_fds=[out],
+                                  capture_output=True, timeout=60)
+            os.close(out)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout.decode()
+        self.assertEqual(piped(long, "perplexity", model, "--ctx", 64),
+                         self.succeeds("perplexity", model, self.file("long", long), "--ctx", 64))
+        self.assertIn("1", piped('{"const": 1}', "run", model, "hi", "--schema"))
+        self.assertIn("a", piped('root ::= "a"', "run", model, "hi", "--grammar"))
+        template = self.file("t.jinja", "{{ messages[0].content }}")
+        self.assertEqual(piped('[{"role":"user","content":"hi"}]', "template", "--file", template,
+                               "--messages"), "hi")
 
     def test_pipe(self):
         text = self.succeeds("run", case(STORIES), "--temperature", 0, "-n", 20, stdin="Once upon a time")
