@@ -88,7 +88,7 @@ static void work(void *job_, unsigned index, unsigned n_threads)
                   .n_cols = (uint32_t)j->t.n_cols,
                   .row_bytes = j->row_bytes,
                   .data = j->slab.p,
-                  .aux = (char *)j->slab.p + j->slab_rows * j->row_bytes};
+                  .aux = j->slab.p ? (char *)j->slab.p + j->slab_rows * j->row_bytes : NULL};
     for (size_t r = from; r < to; r++) {
         quantize_source_row(j->source, &j->t, j->row0 + r, was);
         if (j->write) write_row(j, r, was);
