@@ -101,7 +101,7 @@ static bool contains(validator *v, const cn_json *s, const cn_json *base, const 
         n += holds(v, c, base, cn_json_at(value, i));
     if (n < limit(s, "minContains", 1))
         return validate_fail(v, "contains", "too few such items");
-    return n <= limit(s, "maxContains", INFINITY) ||
+    return n <= limit(s, "maxContains", (double)INFINITY) ||
            validate_fail(v, "maxContains", "too many such items");
 }
 
@@ -111,7 +111,7 @@ static bool array(validator *v, const cn_json *s, const cn_json *base, const cn_
     const cn_json *items = cn_json_get(s, "items"), *prefix = cn_json_get(s, "prefixItems");
     if ((double)n < limit(s, "minItems", 0))
         return validate_fail(v, "minItems", "too few items");
-    if ((double)n > limit(s, "maxItems", INFINITY))
+    if ((double)n > limit(s, "maxItems", (double)INFINITY))
         return validate_fail(v, "maxItems", "too many items");
     if (cn_json_kind_of(items) == CN_JSON_ARRAY) { /* before draft 2020-12 */
         prefix = items;
@@ -185,7 +185,7 @@ static bool object(validator *v, const cn_json *s, const cn_json *base, const cn
     const cn_json *names = cn_json_get(s, "propertyNames");
     if (n < limit(s, "minProperties", 0))
         return validate_fail(v, "minProperties", "too few members");
-    if (n > limit(s, "maxProperties", INFINITY))
+    if (n > limit(s, "maxProperties", (double)INFINITY))
         return validate_fail(v, "maxProperties", "too many members");
     if (!present(v, cn_json_get(s, "required"), value, "required")) return false;
     for (cn_json_member m = cn_json_first(value); m.value; m = cn_json_next(value, m)) {

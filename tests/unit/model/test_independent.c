@@ -22,7 +22,7 @@ static double nmse(const float *got, const cn_json *want)
 {
     double error = 0, power = 0;
     for (size_t i = 0; i < cn_json_size(want); i++) {
-        double w = cn_json_num(cn_json_at(want, i), NAN), d = (double)got[i] - w;
+        double w = cn_json_num(cn_json_at(want, i), (double)NAN), d = (double)got[i] - w;
         error += d * d;
         power += w * w;
     }

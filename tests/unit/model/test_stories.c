@@ -23,12 +23,13 @@ static void check_logits(const cn_json *c, const float *logits, counts *n)
     const cn_json *all = cn_json_get(c, "next_token_logits"),
                   *top = cn_json_get(c, "next_token_top");
     for (size_t i = 0; i < cn_json_size(all); i++, n->logits++)
-        assert_true(fabs((double)logits[i] - cn_json_num(cn_json_at(all, i), NAN)) < TOLERANCE);
+        assert_true(fabs((double)logits[i] - cn_json_num(cn_json_at(all, i), (double)NAN)) <
+                    TOLERANCE);
     for (size_t i = 0; i < cn_json_size(top); i++, n->logits++) {
         const cn_json *pair = cn_json_at(top, i);
         int64_t id = cn_json_int(cn_json_at(pair, 0), -1);
         assert_in_range(id, 0, 511);
-        assert_true(fabs((double)logits[id] - cn_json_num(cn_json_at(pair, 1), NAN)) <
+        assert_true(fabs((double)logits[id] - cn_json_num(cn_json_at(pair, 1), (double)NAN)) <
                     TOLERANCE);
     }
 }
@@ -42,7 +43,7 @@ static void check_likelihood(cn_session *s, const cn_json *c, const int32_t *ids
     assert_int_equal(cn_session_eval(s, ids, n, true, &logits, &err), CN_OK);
     for (size_t i = 0; i + 1 < n; i++)
         nll -= (double)cn_logprob_of(logits + i * 512, 512, ids[i + 1]);
-    assert_true(fabs(nll - cn_json_num(cn_json_get(c, "prompt_nll_sum"), NAN)) <
+    assert_true(fabs(nll - cn_json_num(cn_json_get(c, "prompt_nll_sum"), (double)NAN)) <
                 TOLERANCE * (double)n);
 }
 
