@@ -312,6 +312,9 @@ static void gguf_facts(facts *f, const gguf *g)
         fact_text(f, "tokenizer", "%.*s%s%.*s", CN_STR_ARG(model), pre.p ? ", " : "",
                   CN_STR_ARG(pre));
     if (tokens && tokens->kind == GGUF_ARRAY) fact_uint(f, "vocabulary", tokens->n);
+    if (cn_str_is(arch, "bert"))
+        fact_text(f, "pooling", "%s",
+                  gguf_uint(g, "bert.pooling_type", 1) == 2 ? "cls" : "mean");
     if (model.p) fact_bool(f, "chat_template", gguf_find(g, "tokenizer.chat_template") != NULL);
 }
 
@@ -356,6 +359,18 @@ static void config_uint(facts *f, const cn_json *config, const char *key,
 #define CONFIG_UINT(f, config, key, ...)                                                       \
     config_uint(f, config, key, (const char *const[]){__VA_ARGS__, NULL})
 
+/* How an embedder makes one vector of many; sentence-transformers keeps it in a folder. */
+static void pooling_fact(facts *f, const char *folder)
+{
+    cn_json *c = NULL;
+    char *path = cn_path_join(folder, "1_Pooling/config.json");
+    bool cls = cn_is_file(path) && !cn_json_read_file(&c, path, (size_t)1 << 20, NULL) &&
+               cn_json_bool(cn_json_get(c, "pooling_mode_cls_token"), false);
+    fact_text(f, "pooling", "%s", cls ? "cls" : "mean");
+    cn_json_free(c);
+    cn_free(path);
+}
+
 static cn_status config_facts(facts *f, const char *folder, cn_err *err)
 {
     cn_json *c = NULL;
@@ -374,7 +389,21 @@ static cn_status config_facts(facts *f, const char *folder, cn_err *err)
     CONFIG_UINT(f, c, "heads", "num_attention_heads", "n_head");
     CONFIG_UINT(f, c, "kv_heads", "num_key_value_heads");
     CONFIG_UINT(f, c, "vocabulary", "vocab_size");
+    if (cn_str_is(type, "bert")) pooling_fact(f, folder);
     cn_json_free(c);
+    return CN_OK;
+}
+
+/* `size`: of the vocabulary too, where no configuration told it. */
+static cn_status tokenizer_facts(facts *f, const char *path, bool size, cn_err *err)
+{
+    cn_tokenizer *t;
+    cn_status st = cn_tokenizer_open(&t, path, err);
+    if (st) return st;
+    fact_text(f, "tokenizer", "%s, %s", cn_tokenizer_kind(t), cn_tokenizer_pre(t));
+    if (size) fact_uint(f, "vocabulary", (uint64_t)cn_n_vocab(t));
+    fact_bool(f, "chat_template", cn_tokenizer_chat_template(t, NULL) != NULL);
+    cn_tokenizer_free(t);
     return CN_OK;
 }
 
@@ -382,7 +411,9 @@ static cn_status inspect_folder(facts *f, const char *path, const inspect_settin
                                 cn_err *err)
 {
     cn_status st = config_facts(f, path, err);
+    cn_err why = {0};
     if (st) return st;
+    if (tokenizer_facts(f, path, false, &why)) fact_text(f, "tokenizer", "none: %s", why.why);
     memory_facts(f, path, s);
     return inspect_safetensors(f, path, s, err);
 }
@@ -407,18 +438,6 @@ static cn_status inspect_adapter(facts *f, const char *folder, const inspect_set
     st = inspect_safetensors(f, path, s, err);
     cn_free(path);
     return st;
-}
-
-static cn_status inspect_tokenizer(facts *f, const char *path, cn_err *err)
-{
-    cn_tokenizer *t;
-    cn_status st = cn_tokenizer_open(&t, path, err);
-    if (st) return st;
-    fact_text(f, "tokenizer", "%s", cn_tokenizer_kind(t));
-    fact_uint(f, "vocabulary", (uint64_t)cn_n_vocab(t));
-    fact_bool(f, "chat_template", cn_tokenizer_chat_template(t, NULL) != NULL);
-    cn_tokenizer_free(t);
-    return CN_OK;
 }
 
 /* A file whose name promises weights is judged as such, so that a damaged one is an error. */
@@ -450,7 +469,7 @@ static cn_status inspect(facts *f, const char *path, const inspect_settings *s, 
     case KIND_ADAPTER_FOLDER:
         return inspect_adapter(f, path, s, err);
     case KIND_TOKENIZER:
-        return inspect_tokenizer(f, path, err);
+        return tokenizer_facts(f, path, true, err);
     default:
         if (v.advice) fact_text(f, "advice", "%s", v.advice);
         return CN_OK;

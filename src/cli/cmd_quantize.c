@@ -9,10 +9,12 @@
 #include "clock.h"
 #include "compiler.h"
 #include "file.h"
+#include "gguf.h"
 #include "interrupt.h"
 #include "json_out.h"
 #include "mem.h"
 #include "progress.h"
+#include "quant_mix.h"
 #include "store.h"
 #include "table.h"
 #include "verbs.h"
@@ -59,6 +61,77 @@ typedef struct quantize_job {
     double worst; /* largest relative error of a tensor that changed */
     char worst_name[96];
 } quantize_job;
+
+/* Tensors that became another type than asked, alike in type and row. */
+typedef struct stray {
+    cn_dtype type;
+    uint64_t n, cols; /* cols 0: chosen by the mix, not for the rows */
+} stray;
+
+enum { MAX_STRAYS = 32 };
+
+static void add_stray(stray *strays, size_t *n, cn_dtype type, uint64_t cols)
+{
+    size_t i = 0;
+    while (i < *n && (strays[i].type != type || strays[i].cols != cols))
+        i++;
+    if (i == MAX_STRAYS) return;
+    if (i == *n) strays[(*n)++] = (stray){type, 0, cols};
+    strays[i].n++;
+}
+
+/* The matrices of the file just written that are not of the type that its name says. */
+static size_t find_strays(stray *strays, const char *file, const char *type)
+{
+    const quant_mix *mix = quant_mix_find(type);
+    gguf *g = NULL;
+    size_t n = 0;
+    if (!mix || gguf_open_head(&g, file, NULL)) return 0;
+    uint32_t block = cn_dtype_info_of(mix->type)->block;
+    for (size_t i = 0; i < gguf_n_tensors(g); i++) {
+        const file_tensor *t = gguf_tensor_at(g, i);
+        if (t->n_dims < 2 || t->type == mix->type) continue;
+        add_stray(strays, &n, t->type, t->dims[0] % block ? t->dims[0] : 0);
+    }
+    gguf_close(g);
+    return n;
+}
+
+/* "rows of 64 are no multiple of 256" */
+static void why_stray(char *out, size_t size, const stray *s, const char *type)
+{
+    if (s->cols)
+        snprintf(out, size, "rows of %" PRIu64 " are no multiple of %u", s->cols,
+                 cn_dtype_info_of(quant_mix_find(type)->type)->block);
+    else
+        snprintf(out, size, "%s keeps them so", quant_mix_find(type)->name);
+}
+
+static void strays_json(json_out *j, const stray *strays, size_t n, const char *type)
+{
+    json_key(j, "other_types");
+    json_open(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        char why[80];
+        why_stray(why, sizeof why, &strays[i], type);
+        json_open(j, '{');
+        json_put_text(j, "type", cn_dtype_info_of(strays[i].type)->name);
+        json_put_uint(j, "tensors", strays[i].n);
+        json_put_text(j, "why", why);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static void strays_text(const stray *strays, size_t n, const char *type)
+{
+    for (size_t i = 0; i < n; i++) {
+        char why[80];
+        why_stray(why, sizeof why, &strays[i], type);
+        printf("%" PRIu64 " tensor%s became %s: %s\n", strays[i].n, strays[i].n == 1 ? "" : "s",
+               cn_dtype_info_of(strays[i].type)->name, why);
+    }
+}
 
 static double relative(const cn_quantized_tensor *t)
 {
@@ -109,6 +182,8 @@ static bool on_tensor(void *user, const cn_quantized_tensor *t, uint64_t done, u
 static void report(const quantize_job *job, const char *out, const char *type, double seconds)
 {
     char bytes[24];
+    stray strays[MAX_STRAYS];
+    size_t n = find_strays(strays, out, type);
     if (job->json) {
         json_out j = {0};
         json_open(&j, '{');
@@ -116,6 +191,7 @@ static void report(const quantize_job *job, const char *out, const char *type, d
         json_put_text(&j, "type", type);
         json_put_uint(&j, "bytes", job->bytes);
         json_put_num(&j, "seconds", seconds);
+        strays_json(&j, strays, n, type);
         json_key(&j, "tensors");
         json_open(&j, '[');
         json_raw(&j, cn_buf_view(&job->tensors.b));
@@ -130,6 +206,7 @@ static void report(const quantize_job *job, const char *out, const char *type, d
     if (job->worst > 0)
         printf("; largest relative error %.2f %% (%s)", 100 * job->worst, job->worst_name);
     putchar('\n');
+    strays_text(strays, n, type);
 }
 
 static cn_status run(const void *settings, cn_err *err)

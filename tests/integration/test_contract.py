@@ -243,6 +243,21 @@ class Others(Case):
         self.fails(2, "quantize", case(GGUF), self.folder / "x.gguf", "Q99")
         self.assertFalse((self.folder / "x.gguf").exists())
 
+    def test_quantize_tells_other_types(self):
+        model = case("cases/weights/stories260K/stories260K.gguf")
+        text = self.succeeds("quantize", model, self.folder / "a.gguf", "Q4_K")
+        self.assertIn("rows of 64 are no multiple of 256", text)
+        result = json.loads(self.succeeds("quantize", model, self.folder / "b.gguf", "q4_k", "--json"))
+        matrices = [t for t in json.loads(self.succeeds(
+            "inspect", self.folder / "b.gguf", "--tensors", "--json"))["tensors_list"]
+            if len(t["shape"]) > 1 and t["type"] != "Q4_K"]
+        others = result["other_types"]
+        self.assertEqual(sum(o["tensors"] for o in others), len(matrices))
+        self.assertEqual({o["type"] for o in others}, {t["type"] for t in matrices})
+        self.assertTrue(all("are no multiple of 256" in o["why"] for o in others), others)
+        same = json.loads(self.succeeds("quantize", model, self.folder / "c.gguf", "F16", "--json"))
+        self.assertEqual(same["other_types"], [])
+
     def test_bench(self):
         figures = json.loads(self.succeeds("bench", case(GGUF), "-p", 32, "-n", 8, "-r", 3, "--json"))
         for name in ("prompt_tokens_per_second", "generate_tokens_per_second", "load_seconds",

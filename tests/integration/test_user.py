@@ -182,6 +182,23 @@ class Facts(Case):
         self.assertEqual(facts["architecture"], "llama")
         self.assertIn("llama", self.succeeds("inspect", case(STORIES)))
 
+    def test_inspect_folder(self):
+        folder = case(STORIES).parent / "hf"
+        facts = json.loads(self.succeeds("inspect", folder, "--json"))
+        self.assertTrue(facts["tokenizer"])
+        self.assertIsInstance(facts.get("chat_template", False), bool)
+        self.assertNotIn("pooling", facts)
+
+    def test_pooling_of_embedders(self):
+        (self.folder / "1_Pooling").mkdir()
+        self.file("config.json", '{"model_type": "bert", "hidden_size": 8}')
+        self.file("model.safetensors", struct.pack("<Q", 8) + b"{}      ")
+        pooling = lambda path: json.loads(self.succeeds("inspect", path, "--json"))["pooling"]
+        self.assertEqual(pooling(self.folder), "mean")
+        self.file("1_Pooling/config.json", '{"pooling_mode_cls_token": true}')
+        self.assertEqual(pooling(self.folder), "cls")
+        self.assertIn(pooling(case("vocab/ggml-vocab-bert-bge.gguf")), ("cls", "mean"))
+
     def test_doctor(self):
         self.assertTrue(json.loads(call("doctor", "--json").stdout))
         self.assertIn("memory", call("doctor").stdout.decode().lower())
