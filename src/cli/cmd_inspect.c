@@ -493,6 +493,8 @@ static cn_status run(const void *settings, cn_err *err)
     if (st) {
         facts_drop(&f);
         cn_ctx(err, st, "inspecting %s", cn_path_base(place.model));
+        if (st == CN_E_NOT_FOUND)
+            cn_next(err, st, "put all files that belong together into one folder");
         if (st == CN_E_FORMAT)
             cn_next(err, st, "the file is damaged or incomplete: fetch it again");
     } else {

@@ -118,7 +118,7 @@ static cn_status once(const schema_settings *s, cn_err *err)
     cn_grammar *g = NULL;
     cn_grammar_report report = {0};
     bool compile_only = s->common.n_words == 1;
-    cn_status st = cn_file_read(&source, s->common.words[0], (size_t)16 << 20, err);
+    cn_status st = cli_read_file(&source, s->common.words[0], (size_t)16 << 20, err);
     if (!st)
         st = cn_grammar_from_schema(&g, source.p ? source.p : "", source.n, NULL, &report, err);
     if (st == CN_E_UNSUPPORTED) {

@@ -40,6 +40,9 @@ static cn_status advise(cn_status st, const char *path, cn_err *err)
         return cn_next(err, st,
                        "use a smaller --ctx, a smaller type (conatus quantize), or --force");
     }
+    /* The path itself was found: a part of it was not. */
+    if (st == CN_E_NOT_FOUND)
+        return cn_next(err, st, "put all files that belong together into one folder");
     if (st == CN_E_FORMAT || st == CN_E_UNSUPPORTED || st == CN_E_ARG)
         return cn_next(err, st, "conatus inspect %s tells what it is", path);
     return st;

@@ -128,6 +128,25 @@ class Errors(Case):
                 for name in ("why:", "next:", "code:"):
                     self.assertIn(name, told)
 
+    def test_a_missing_part(self):
+        keys = (("general.architecture", 8, string("llama")), ("split.count", 2, struct.pack("<H", 2)),
+                ("split.no", 2, struct.pack("<H", 0)), ("split.tensors.count", 5, struct.pack("<i", 0)))
+        head = struct.pack("<4sIQQ", b"GGUF", 3, 0, len(keys))
+        head += b"".join(string(name) + struct.pack("<I", kind) + value for name, kind, value in keys)
+        part = self.file("m-00001-of-00002.gguf", head + bytes(-len(head) % 32))
+        for words in (("run", part, "hi"), ("inspect", part)):
+            self.explains(3, ["m-00002-of-00002.gguf", "one folder"], *words)
+
+    def test_adapter_at_odds_with_itself(self):
+        whole = case("cases/weights/lora/qv-r4")
+        (self.folder / "lora").mkdir()
+        config = json.loads((whole / "adapter_config.json").read_text())
+        self.file("lora/adapter_config.json", json.dumps({**config, "r": config["r"] + 1}))
+        self.file("lora/adapter_model.safetensors", (whole / "adapter_model.safetensors").read_bytes())
+        error = self.explains(7, ["rank 4 in the weights, 5 in adapter_config.json"], "run",
+                              case(STORIES), "hi", "--adapter", self.folder / "lora")
+        self.assertNotIn("trained on", error)
+
     def test_ranges_are_whole_numbers(self):
         for option in ("--top-k", "--ctx"):
             error = self.explains(2, ["a whole number from 0 to "], "run", "x", option, "-3")
@@ -231,6 +250,7 @@ class Facts(Case):
             return done.stdout.decode()
         self.assertEqual(piped(long, "perplexity", model, "--ctx", 64),
                          self.succeeds("perplexity", model, self.file("long", long), "--ctx", 64))
+        piped('{"const": 1}', "schema")
         self.assertIn("1", piped('{"const": 1}', "run", model, "hi", "--schema"))
         self.assertIn("a", piped('root ::= "a"', "run", model, "hi", "--grammar"))
         template = self.file("t.jinja", "{{ messages[0].content }}")
