@@ -33,7 +33,7 @@ ISA_INLINE void prefetch_part(unpack_sums *now)
         __builtin_prefetch(now->far + i, 0, 2);
     now->far += part;
     for (size_t r = 0; r * PANEL_BLOCKS < LANES; r++, now->near += now->stride)
-        for (size_t i = 0; i < now->bytes + 63; i += 64)
+        for (size_t i = 0; i < now->bytes; i += 64)
             __builtin_prefetch(now->near + i, 0, 3);
 }
 

@@ -191,9 +191,10 @@ cn_status cn_session_eval(cn_session *s, const int32_t *ids, size_t n, bool all,
         cn_fail(err, CN_E_LIMIT,
                 "%zu tokens are in the context and %zu more asked, it holds %u", s->n, n,
                 s->n_ctx);
-        return cn_next(err, CN_E_LIMIT,
-                       "take a larger context (--ctx, the model allows %u) or a shorter text",
-                       s->m->hp.n_ctx_train);
+        if (s->n_ctx < s->m->hp.n_ctx_train)
+            return cn_next(err, CN_E_LIMIT, "take a larger context: --ctx, the model allows %u",
+                           s->m->hp.n_ctx_train);
+        return cn_next(err, CN_E_LIMIT, "take a shorter text, or let it slide: --keep");
     }
     st = reserve_logits(s, all ? n : 1, err);
     if (!st && s->n + n > s->n_ctx) st = slide(s, n, err);
