@@ -21,11 +21,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s MODEL TEXT\n", argv[0]);
         return 2;
     }
-    cn_generate_options o = {.sampling = cn_sampling_default(), .on_token = print};
+    cn_generate_options o = {.sampling = cn_sampling_default(),
+                             .max_tokens = 200,
+                             .on_token = print,
+                             .user = stdout};
     o.sampling.temperature = 0;
-    o.max_tokens = 200;
-    o.user = stdout;
-
     cn_status st = cn_model_open(&model, argv[1], &(cn_model_options){0}, &err);
     if (!st) st = cn_session_new(&session, model, &(cn_session_options){0}, &err);
     if (!st)
@@ -33,7 +33,6 @@ int main(int argc, char **argv)
                        &prompt, &err);
     if (!st) st = cn_generate(session, prompt.ids, prompt.n, &o, &done, &err);
     if (st) fprintf(stderr, "%s: %s\n%s\n", err.what, err.why, err.next);
-
     cn_tokens_free(&prompt);
     cn_session_free(session);
     cn_model_close(model);
