@@ -3,6 +3,7 @@
 #ifndef TRAIN_SCHEDULE_H
 #define TRAIN_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -19,8 +20,9 @@ typedef struct schedule {
     uint64_t n_steps, n_warmup;
 } schedule;
 
-/* Step 0 is the first update: it has rate peak / n_warmup when there is a warm-up. Steps past
- * the end have the last rate. */
+/* Step 0 is the first update: it has rate peak / n_warmup when there is a warm-up; update
+ * n_warmup is the first with the peak, n_steps the only one with the floor. Steps past the end
+ * have the last rate. */
 double schedule_rate(const schedule *s, uint64_t step);
 cn_status schedule_parse(schedule_kind *out, const char *name,
                          cn_err *err); /* "cosine", "linear", "constant" */
@@ -29,7 +31,7 @@ cn_status schedule_parse(schedule_kind *out, const char *name,
 typedef struct patience {
     uint32_t limit; /* 0: never stops */
     uint32_t waited;
-    double best, min_gain;
+    double best, min_gain; /* best starts at INFINITY */
 } patience;
 bool patience_is_over(patience *p, double heldout_loss); /* updates; NaN counts as no gain */
 
