@@ -6,59 +6,12 @@
 
 #include "quants.h"
 
-static const cn_dtype types[] = {CN_F32,  CN_F16,  CN_BF16,   CN_Q4_0,  CN_Q4_1, CN_Q5_0,
-                                 CN_Q5_1, CN_Q8_0, CN_Q2_K,   CN_Q3_K,  CN_Q4_K, CN_Q5_K,
-                                 CN_Q6_K, CN_NF4,  CN_IQ4_NL, CN_NF4_DQ};
-
 typedef struct problem {
     kern_mat w;
     kern_act a;
     guarded data, x, q, y, aux;
     void *scratch;
 } problem;
-
-/* Bytes at which blocks of a type hold halves; the rest of a block may be any bytes. */
-static size_t half_fields(cn_dtype type, size_t at[2])
-{
-    switch (type) {
-    case CN_Q4_1:
-    case CN_Q5_1:
-    case CN_Q4_K:
-    case CN_Q5_K:
-        at[0] = 0, at[1] = 2;
-        return 2;
-    case CN_Q2_K:
-        at[0] = 80, at[1] = 82;
-        return 2;
-    case CN_Q3_K:
-        at[0] = 108;
-        return 1;
-    case CN_Q6_K:
-        at[0] = 208;
-        return 1;
-    default:
-        at[0] = 0;
-        return 1;
-    }
-}
-
-static void random_block(cn_rng *rng, cn_dtype type, uint8_t *block, size_t size)
-{
-    float f = random_float(rng);
-    size_t at[2], fields = half_fields(type, at);
-    uint16_t h = type == CN_BF16 ? quant_f32_to_bf16(f) : quant_f32_to_f16(f);
-    for (size_t i = 0; i < size; i++)
-        block[i] = (uint8_t)cn_rng_next(rng);
-    if (type == CN_F32 || type == CN_NF4)
-        memcpy(block, &f, 4);
-    else if (type == CN_F16 || type == CN_BF16)
-        memcpy(block, &h, 2);
-    else if (type != CN_NF4_DQ)
-        for (size_t i = 0; i < fields; i++) {
-            h = quant_f32_to_f16(random_float(rng) / 100);
-            memcpy(block + at[i], &h, 2);
-        }
-}
 
 static problem problem_new(cn_dtype type, size_t n_rows, size_t n_cols, size_t n_tokens)
 {
@@ -112,12 +65,12 @@ static void for_each_problem(visit_fn *visit)
     static const size_t rows[] = {1, 7, 8, 16, 19, 40, 300},
                         tokens[] = {1, 2, 3, 4, 5, 8, 9, 15};
     static const size_t odd_cols[] = {1, 15, 16, 33, 500, 4103}, blocks[] = {1, 2, 5, 13};
-    for (size_t i = 0; i < CN_ARRAY_LEN(types); i++)
+    for (size_t i = 0; i < CN_ARRAY_LEN(weight_types); i++)
         for (size_t j = 0; j < 32; j++) {
-            size_t block = cn_dtype_info_of((uint32_t)types[i])->block;
+            size_t block = cn_dtype_info_of((uint32_t)weight_types[i])->block;
             size_t n_cols =
                 block == 1 ? odd_cols[j % 6] : block * blocks[j % 4] * (j % 5 ? 1 : 3);
-            problem p = problem_new(types[i], rows[j % 7], n_cols, tokens[j / 4]);
+            problem p = problem_new(weight_types[i], rows[j % 7], n_cols, tokens[j / 4]);
             visit(&p);
             problem_free(&p);
         }
@@ -288,11 +241,11 @@ static void extreme_blocks(void **state)
 {
     (void)state;
     static const uint8_t ends[] = {0xFF, 0x80, 0x7F, 0};
-    for (size_t i = 0; i < CN_ARRAY_LEN(types); i++)
-        for (size_t e = 0; e < 2 * CN_ARRAY_LEN(ends) && is_quantised(types[i]); e++) {
-            problem p = problem_new(types[i], 20, 512, 1 + e % 5);
-            size_t size = cn_dtype_info_of((uint32_t)types[i])->block_bytes, at[2];
-            size_t fields = half_fields(types[i], at);
+    for (size_t i = 0; i < CN_ARRAY_LEN(weight_types); i++)
+        for (size_t e = 0; e < 2 * CN_ARRAY_LEN(ends) && is_quantised(weight_types[i]); e++) {
+            problem p = problem_new(weight_types[i], 20, 512, 1 + e % 5);
+            size_t size = cn_dtype_info_of((uint32_t)weight_types[i])->block_bytes, at[2];
+            size_t fields = half_fields(weight_types[i], at);
             uint16_t h = quant_f32_to_f16(0.01F);
             for (uint8_t *b = p.data.p; b < (uint8_t *)p.data.p + 20 * p.w.row_bytes;
                  b += size) {
@@ -330,8 +283,8 @@ static void zero_activations(void **state)
 static void fast_is_near_exact(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CN_ARRAY_LEN(types); i++) {
-        problem p = problem_new(types[i], 300, 1024, 1);
+    for (size_t i = 0; i < CN_ARRAY_LEN(weight_types); i++) {
+        problem p = problem_new(weight_types[i], 300, 1024, 1);
         const kern_table *best;
         assert_int_equal(kern_select(&best, NULL, NULL), CN_OK);
         float *fast = product(&p, best, KERN_FAST), *exact = product(&p, best, KERN_EXACT);
@@ -340,7 +293,7 @@ static void fast_is_near_exact(void **state)
             error += pow((double)fast[r] - (double)exact[r], 2);
             energy += pow((double)exact[r], 2);
         }
-        if (is_quantised(types[i]))
+        if (is_quantised(weight_types[i]))
             assert_true(error > 0 && error / energy < 1e-4);
         else
             assert_true(error == 0);

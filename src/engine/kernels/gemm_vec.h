@@ -1,0 +1,302 @@
+/* Template: the product of gemm.h on vectors of one instruction set. Included by the file that
+ * chose the vectors and set GEMM_NAME; with GEMM_PAIRS that file multiplies pairs of bf16.
+ *
+ * A and B are rearranged into panels of units. A unit is what one lane holds: a number, or the
+ * pair of k, k + 1 as two bf16. A panel of A is ROWS rows, out[u * ROWS + i]; one of B is WIDE
+ * columns, out[u * WIDE + j]. What lies behind an edge is 0. */
+#include "gemm_priv.h"
+
+#define ROWS (LANES == 8 ? 4 : 8) /* of a tile of C, whose sums stay in registers */
+#define VECS 3
+#define WIDE (VECS * LANES)
+
+/* The first n lanes, n >= 0; the others are 0. */
+ISA_INLINE vf load_some(const float *p, size_t n)
+{
+    return n >= LANES ? vf_load(p) : n ? vf_load_n(p, n) : (vf){0};
+}
+
+#ifdef GEMM_PAIRS
+#include GEMM_PAIRS
+#else
+#define UNIT 1
+
+ISA_INLINE vf to_bf16(vf v)
+{
+    vu u = (vu)v, nan = (vu)((u & 0x7fffffff) > 0x7f800000);
+    vu r = u + 0x7fff + (u >> 16 & 1);
+    return (vf)(((nan & (u | 0x400000)) | (~nan & r)) & 0xffff0000);
+}
+
+/* LANES units along k from the n > 0 numbers at p. */
+ISA_INLINE vf units_along(const float *p, size_t n, bool round)
+{
+    vf v = load_some(p, n);
+    return round ? to_bf16(v) : v;
+}
+
+/* One unit of each of n columns; `n_k` rows are left. */
+ISA_INLINE vf units_across(const float *p, size_t stride, size_t n_k, size_t n, bool round)
+{
+    (void)stride, (void)n_k;
+    return units_along(p, n, round);
+}
+
+ISA_INLINE vf unit_dot(vf a, vf b, vf sum)
+{
+    return vf_fma(a, b, sum);
+}
+#endif
+
+/* Of n vectors, n a power of two: lane after lane, that lane of each. */
+ISA_INLINE void interleave(vf *v, size_t n)
+{
+    for (size_t step = 1; step < n; step *= 2) {
+        vf t[LANES > ROWS ? LANES : ROWS];
+        for (size_t i = 0; i < n / 2; i++) {
+            t[2 * i] = VF_ZIP_LOW(v[i], v[i + n / 2]);
+            t[2 * i + 1] = VF_ZIP_HIGH(v[i], v[i + n / 2]);
+        }
+        for (size_t i = 0; i < n; i++)
+            v[i] = t[i];
+    }
+}
+
+/* One panel of A: `rows` rows from p on. */
+static void pack_a_along(float *out, const float *p, size_t stride, size_t rows, size_t kc,
+                         bool round)
+{
+    for (size_t k = 0; k < kc; k += LANES * UNIT) {
+        vf v[ROWS];
+        for (size_t r = 0; r < ROWS; r++)
+            v[r] = r < rows ? units_along(p + r * stride + k, kc - k, round) : (vf){0};
+        interleave(v, ROWS);
+        for (size_t r = 0; r < ROWS; r++, out += LANES)
+            vf_store(out, v[r]);
+    }
+}
+
+static void pack_a_across(float *out, const float *p, size_t stride, size_t rows, size_t kc,
+                          bool round)
+{
+    for (size_t k = 0; k < kc; k += UNIT, out += ROWS, p += UNIT * stride)
+        for (size_t r = 0; r < ROWS; r += LANES) {
+            size_t n = r < rows ? CN_MIN(rows - r, CN_MIN(ROWS, LANES)) : 0;
+            vf_store(out + r, units_across(p + r, stride, kc - k, n, round));
+        }
+}
+
+/* Units of a panel of kc rows. */
+ISA_INLINE size_t units(size_t kc)
+{
+    return (kc + UNIT - 1) / UNIT;
+}
+
+static void pack_a(float *out, const gemm_part *t, size_t i, size_t m, size_t p, size_t kc)
+{
+    const gemm_view *a = &t->g->a;
+    for (size_t r = 0; r < m; r += ROWS, out += units(kc) * ROWS) {
+        const float *at = a->p + (i + r) * a->row + p * a->col;
+        size_t rows = CN_MIN(m - r, ROWS);
+        if (a->col == 1)
+            pack_a_along(out, at, a->row, rows, kc, t->round);
+        else
+            pack_a_across(out, at, a->col, rows, kc, t->round);
+    }
+}
+
+/* LANES columns of a panel of B: `cols` columns from p on, each contiguous. */
+static void pack_b_along(float *out, const float *p, size_t stride, size_t cols, size_t kc,
+                         bool round)
+{
+    for (size_t k = 0; k < kc; k += LANES * UNIT) {
+        vf v[LANES];
+        for (size_t c = 0; c < LANES; c++)
+            v[c] = c < cols ? units_along(p + c * stride + k, kc - k, round) : (vf){0};
+        interleave(v, LANES);
+        for (size_t l = 0; l < LANES && k + l * UNIT < kc; l++, out += WIDE)
+            vf_store(out, v[l]);
+    }
+}
+
+/* Panels of B from kc rows at p, of `cols` columns; `stride` floats from panel to panel. */
+static void pack_b_across(float *out, size_t panel, const float *p, size_t stride, size_t cols,
+                          size_t kc, bool round)
+{
+    for (size_t c = 0; c < cols; c += WIDE, out += panel)
+        for (size_t k = 0; k < kc; k += UNIT)
+            for (size_t v = 0; v < WIDE && c + v < cols; v += LANES)
+                vf_store(out + k / UNIT * WIDE + v,
+                         units_across(p + k * stride + c + v, stride, kc - k,
+                                      CN_MIN(cols - c - v, LANES), round));
+}
+
+/* Columns [c, c + cols) of a row of weights. */
+static void expand(const kern_mat *w, size_t row, size_t c, size_t cols, float *out)
+{
+    if (w->type != CN_F16 && w->type != CN_BF16) {
+        gemm_unpack(w, row, c, cols, out);
+        return;
+    }
+    const char *h = (const char *)w->data + row * w->row_bytes + c * sizeof(uint16_t);
+    for (size_t i = 0; i < cols; i += LANES, h += LANES * sizeof(uint16_t)) {
+        size_t n = CN_MIN(cols - i, LANES);
+        uint16_t some[LANES] = {0};
+        const void *at = n == LANES ? h : memcpy(some, h, n * sizeof *some);
+        vf v = w->type == CN_F16 ? vf_load_f16(at) : vf_load_bf16(at);
+        if (n == LANES)
+            vf_store(out + i, v);
+        else
+            vf_store_n(out + i, v, n);
+    }
+}
+
+/* Rows of B: a few at a time, from the block of weights where they begin to that where they
+ * end. */
+static void pack_weights(float *out, size_t panel, const gemm_part *t, size_t j, size_t n,
+                         size_t p, size_t kc)
+{
+    const kern_mat *w = t->g->b_mat;
+    size_t block = cn_dtype_info_of((uint32_t)w->type)->block, from = j / block * block,
+           wide = (j + n + block - 1) / block * block - from;
+    for (size_t k = 0; k < kc; k += GEMM_UNPACK_ROWS, out += GEMM_UNPACK_ROWS / UNIT * WIDE) {
+        size_t rows = CN_MIN(kc - k, GEMM_UNPACK_ROWS);
+        for (size_t r = 0; r < rows; r++)
+            expand(w, p + k + r, from, wide, t->scratch->w + r * wide);
+        pack_b_across(out, panel, t->scratch->w + (j - from), wide, n, rows, t->round);
+    }
+}
+
+/* Columns of B that are rows of weights. */
+static void pack_weights_along(float *out, const gemm_part *t, size_t j, size_t cols, size_t p,
+                               size_t kc)
+{
+    for (size_t c = 0; c < cols; c++)
+        expand(t->g->b_mat, j + c, p, kc, t->scratch->w + c * GEMM_KC);
+    pack_b_along(out, t->scratch->w, GEMM_KC, cols, kc, t->round);
+}
+
+static void pack_b(float *out, size_t panel, const gemm_part *t, size_t j, size_t n, size_t p,
+                   size_t kc)
+{
+    const gemm_view *b = &t->g->b;
+    bool weights = t->g->b_mat != NULL, along = weights ? t->g->b_mat_transposed : b->col != 1;
+    if (weights && !along)
+        pack_weights(out, panel, t, j, n, p, kc);
+    else if (!along)
+        pack_b_across(out, panel, b->p + p * b->row + j, b->row, n, kc, t->round);
+    for (size_t c = 0; c < n && along; c += LANES) {
+        float *at = out + c / WIDE * panel + c % WIDE;
+        size_t cols = CN_MIN(n - c, LANES);
+        if (weights)
+            pack_weights_along(at, t, j + c, cols, p, kc);
+        else
+            pack_b_along(at, b->p + p + (j + c) * b->col, b->col, cols, kc, t->round);
+    }
+}
+
+typedef struct tile {
+    const float *a, *b; /* panels */
+    size_t units;
+    float *c;
+    size_t ldc, rows, cols;
+    const float *bias;
+    float alpha;
+    bool read; /* C has something already */
+} tile;
+
+/* c = fma(alpha, sum, c) for vector v of row r */
+ISA_INLINE void store_sum(const tile *t, size_t r, size_t v, vf sum)
+{
+    float *c = t->c + r * t->ldc + v * LANES;
+    size_t n = t->cols - v * LANES;
+    vf was = t->read ? load_some(c, n) : (vf){0};
+    if (t->bias) was += load_some(t->bias + v * LANES, n);
+    was = vf_fma(vf_set(t->alpha), sum, was);
+    if (n >= LANES)
+        vf_store(c, was);
+    else
+        vf_store_n(c, was, n);
+}
+
+/* `vecs`, a constant, is how many vectors the columns take. */
+ISA_INLINE void tile_of(const tile *t, size_t vecs)
+{
+    vf sum[ROWS][VECS], b[VECS];
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t v = 0; v < vecs; v++)
+            sum[r][v] = (vf){0};
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t at = 0; at < WIDE; at += 16)
+            __builtin_prefetch(t->c + r * t->ldc + at, 1, 3);
+    const float *pa = t->a, *pb = t->b;
+    for (size_t u = t->units; u > 0; u--, pa += ROWS, pb += WIDE) {
+        for (size_t v = 0; v < vecs; v++)
+            b[v] = vf_load(pb + v * LANES);
+        for (size_t r = 0; r < ROWS; r++) {
+            vf a = vf_set(pa[r]);
+            for (size_t v = 0; v < vecs; v++)
+                sum[r][v] = unit_dot(a, b[v], sum[r][v]);
+        }
+    }
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t v = 0; v < vecs && r < t->rows; v++)
+            store_sum(t, r, v, sum[r][v]);
+}
+
+static void tile_1(const tile *t)
+{
+    tile_of(t, 1);
+}
+
+static void tile_2(const tile *t)
+{
+    tile_of(t, 2);
+}
+
+static void tile_3(const tile *t)
+{
+    tile_of(t, 3);
+}
+
+/* The panels in scratch, as C's rows [i, i + m) and columns [j, j + n). */
+static void multiply(const gemm_part *w, size_t i, size_t m, size_t j, size_t n, size_t kc,
+                     bool first)
+{
+    const gemm *g = w->g;
+    tile t = {.units = units(kc), .ldc = g->ldc, .alpha = gemm_alpha(g)};
+    t.read = !first || g->add;
+    t.b = w->scratch->b;
+    for (size_t c = 0; c < n; c += WIDE, t.b += t.units * WIDE) {
+        t.cols = CN_MIN(n - c, WIDE);
+        t.bias = first && g->bias ? g->bias + j + c : NULL;
+        t.a = w->scratch->a;
+        for (size_t r = 0; r < m; r += ROWS, t.a += t.units * ROWS) {
+            t.rows = CN_MIN(m - r, ROWS);
+            t.c = g->c + (i + r) * g->ldc + j + c;
+            if (t.cols > 2 * LANES)
+                tile_3(&t);
+            else if (t.cols > LANES)
+                tile_2(&t);
+            else
+                tile_1(&t);
+        }
+    }
+}
+
+void GEMM_NAME(const gemm_part *t)
+{
+    for (size_t j = t->n0; j < t->n1; j += GEMM_NC) {
+        size_t n = CN_MIN(t->n1 - j, GEMM_NC), p = 0;
+        do {
+            size_t kc = CN_MIN(t->g->k - p, GEMM_KC);
+            pack_b(t->scratch->b, units(kc) * WIDE, t, j, n, p, kc);
+            for (size_t i = t->m0; i < t->m1; i += GEMM_MC) {
+                size_t m = CN_MIN(t->m1 - i, GEMM_MC);
+                pack_a(t->scratch->a, t, i, m, p, kc);
+                multiply(t, i, m, j, n, kc, p == 0);
+            }
+            p += GEMM_KC;
+        } while (p < t->g->k);
+    }
+}
