@@ -45,8 +45,8 @@ typedef struct net {
     float lora_scale;
     const cn_model *base; /* borrowed; NULL from scratch */
     bool half_rotation;   /* a Llama base from a Hugging Face folder: rows of q and k are in
-                             half-rotation order where   GGUF interleaves them (then hp.rope_neox is
-                             true) */
+                             half-rotation order where   GGUF interleaves them (then hp.rope_neox
+                             is   true) */
     bool tied;            /* output.w is token_embd */
     param_set params;
     param *token_embd, *position_embd; /* (V, E), (n_ctx_train, E) of GPT-2 */
@@ -57,12 +57,16 @@ typedef struct net {
     cn_arena arena;
 } net;
 
-/* The parameters of `base`, trained or frozen by `mode`; trained matrices are copied as f32. */
+/* The parameters of `base`, trained or frozen by `mode`, as a plan without numbers: enough to
+ * estimate memory. */
 cn_status net_from_base(net **out, const cn_model *base, train_mode mode,
-                        const lora_options *lora, uint64_t seed, cn_err *err);
-/* A Llama, Qwen2, Qwen3, GPT-2 or phi-2 model of random numbers (deviation 0.02, 0.02 / sqrt(2
- * layers) for what adds to the residual stream; norms 1, biases 0). */
-cn_status net_from_scratch(net **out, const hparams *hp, bool tied, uint64_t seed, cn_err *err);
+                        const lora_options *lora, cn_err *err);
+/* A Llama, Qwen2, Qwen3, GPT-2 or phi-2 model of its own. */
+cn_status net_from_scratch(net **out, const hparams *hp, bool tied, cn_err *err);
+/* Gives the trained parameters their memory and first values: the base's, as f32; or random
+ * ones (deviation 0.02, 0.02 / sqrt(2 layers) for what adds to the residual stream; norms 1,
+ * biases 0; LoRA's A 1 / sqrt(in), B 0). */
+cn_status net_fill(net *n, uint64_t seed, cn_err *err);
 void net_free(net *n);
 
 #endif
