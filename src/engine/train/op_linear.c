@@ -125,7 +125,7 @@ static void forward_lora(linear_op *o)
     const net_linear *l = o->l;
     size_t n = o->x->n, rank = l->a->n_rows;
     o->dropped = o->x->v;
-    if (o->p->net->lora.dropout > 0 && t->recording) {
+    if (o->p->net->lora.dropout > 0 && o->p->training) {
         o->dropped = tape_values(t, n * o->x->width);
         drop(o, o->x->v, o->dropped, false);
     }

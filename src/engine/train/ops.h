@@ -22,7 +22,8 @@ typedef struct pass {
     tape t;
     const net *net;
     const net_batch *batch;
-    real *rope; /* (n, n_rot / 2, 2): cos and sin at each token's position */
+    bool training; /* dropout is on */
+    real *rope;    /* (n, n_rot / 2, 2): cos and sin at each token's position */
 } pass;
 
 tensor *op_embed(pass *p); /* token_embd[ids], + position_embd[positions] */

@@ -84,8 +84,8 @@ static tensor *forward(net_run *r, bool backward)
 /* The gradient of x leaves the slab, which the next layer uses anew. */
 static void carry(net_run *r, tensor *x)
 {
-    if (!x->g) return;
-    if (x->g != r->stream && !r->p.t.dry) memcpy(r->stream, x->g, stream_bytes(x));
+    if (!x->g || r->p.t.dry) return;
+    if (x->g != r->stream) memcpy(r->stream, x->g, stream_bytes(x));
     x->g = r->stream;
 }
 
@@ -122,7 +122,7 @@ double net_run_loss(net_run *r, const net_batch *b, bool with_backward, double s
     CN_BUG_ON(b->n > r->o.max_tokens);
     p->batch = b;
     tape_rewind(&p->t, (tape_mark){0});
-    p->t.recording = with_backward;
+    p->t.recording = p->training = with_backward;
     tensor *x = forward(r, with_backward);
     tensor *h = op_norm(p, x, &p->net->output_norm);
     double sum = op_loss(p, h, &p->net->output, scale);
