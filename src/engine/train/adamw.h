@@ -23,8 +23,8 @@ void adamw_free(adamw *a);
 uint64_t adamw_state_bytes(size_t n_values, bool eight_bit);
 
 /* Euclidean norm of all gradients, summed in double in a fixed order; NaN or infinite when any
- * is. */
-double adamw_grad_norm(const adamw *a, cn_pool *pool);
+ * is (and then a step would spoil the state: skip it). */
+double adamw_grad_norm(adamw *a, cn_pool *pool);
 /* One update (counted from 1 in the bias correction): gradients are multiplied by `scale`
  * (clipping) first. Reads each array once, on all threads. */
 void adamw_step(adamw *a, cn_pool *pool, float lr, float scale);
