@@ -129,7 +129,7 @@ static bool shrink(const linear_job *j)
     return any;
 }
 
-void op_linear(fwd *f, const float *x, const product *p, size_t n_products)
+void fwd_linear(fwd *f, const float *x, const product *p, size_t n_products)
 {
     linear_job j = {.f = f, .p = p, .n = n_products};
     j.act = (kern_act){f->n, p[0].l->w.n_cols, x, f->ws->act};
@@ -151,5 +151,5 @@ void model_logits(const cn_model *m, workspace *ws, size_t first, size_t n, floa
 {
     fwd f = {.m = m, .ws = ws, .n = n};
     product p = {&m->output, out};
-    op_linear(&f, ws->h + first * m->hp.n_embd, &p, 1);
+    fwd_linear(&f, ws->h + first * m->hp.n_embd, &p, 1);
 }

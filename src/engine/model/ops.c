@@ -60,7 +60,7 @@ static void embed(const token_job *j, size_t t0, size_t t1)
         quant_row_to_f32(&m->token_embd, (size_t)j->f->ids[t], j->f->ws->x + t * m->hp.n_embd);
 }
 
-void op_embed(fwd *f)
+void fwd_embed(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = embed});
 }
@@ -83,7 +83,7 @@ static void add_positions(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_add_positions(fwd *f)
+void fwd_add_positions(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = add_positions});
 }
@@ -94,7 +94,7 @@ static void add_row(const token_job *j, size_t t0, size_t t1)
         add_table_row(j->f, j->table, j->row, t);
 }
 
-void op_add_row(fwd *f, const kern_mat *table, size_t row)
+void fwd_add_row(fwd *f, const kern_mat *table, size_t row)
 {
     for_tokens((token_job){.f = f, .fn = add_row, .table = table, .row = row});
 }
@@ -112,7 +112,7 @@ static void norm_tokens(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_norm(fwd *f, float *y, const float *x, const norm *w)
+void fwd_norm(fwd *f, float *y, const float *x, const norm *w)
 {
     for_tokens((token_job){.f = f, .fn = norm_tokens, .y = y, .x = x, .w = w});
 }
@@ -126,7 +126,7 @@ static void norm_heads(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_head_norm(fwd *f, float *x, uint32_t n_heads, const norm *w)
+void fwd_head_norm(fwd *f, float *x, uint32_t n_heads, const norm *w)
 {
     for_tokens((token_job){.f = f, .fn = norm_heads, .y = x, .w = w, .n_heads = n_heads});
 }
@@ -148,7 +148,7 @@ static void rope_table(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_rope_table(fwd *f)
+void fwd_rope_table(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = rope_table});
 }
@@ -170,7 +170,7 @@ static void rope_tokens(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_rope(fwd *f)
+void fwd_rope(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = rope_tokens});
 }
@@ -192,7 +192,7 @@ static void store_tokens(const token_job *j, size_t t0, size_t t1)
     }
 }
 
-void op_store(fwd *f)
+void fwd_store(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = store_tokens});
 }
@@ -203,7 +203,7 @@ static void add_tokens(const token_job *j, size_t t0, size_t t1)
     j->f->m->kern->add(j->y + t0 * n, j->x + t0 * n, (t1 - t0) * n);
 }
 
-void op_add(fwd *f, float *y, const float *x)
+void fwd_add(fwd *f, float *y, const float *x)
 {
     for_tokens((token_job){.f = f, .fn = add_tokens, .y = y, .x = x});
 }
@@ -216,7 +216,7 @@ static void silu_mul(const token_job *j, size_t t0, size_t t1)
     j->f->m->kern->silu_mul(gate, gate, ws->up + t0 * n, (t1 - t0) * n);
 }
 
-void op_silu_mul(fwd *f)
+void fwd_silu_mul(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = silu_mul});
 }
@@ -229,7 +229,7 @@ static void gelu(const token_job *j, size_t t0, size_t t1)
     (m->hp.gelu_erf ? m->kern->gelu_erf : m->kern->gelu)(up, up, (t1 - t0) * n);
 }
 
-void op_gelu(fwd *f)
+void fwd_gelu(fwd *f)
 {
     for_tokens((token_job){.f = f, .fn = gelu});
 }
@@ -284,7 +284,7 @@ static void attend_part(void *job, unsigned index, unsigned n_threads)
                                      CN_MIN(tokens, r->n - t), scores);
 }
 
-void op_attend(fwd *f, bool causal)
+void fwd_attend(fwd *f, bool causal)
 {
     attend_job a = {f, causal};
     uint64_t work = 0;

@@ -43,21 +43,21 @@ typedef struct product {
     float *y; /* (n, l->w.n_rows) */
 } product;
 
-void op_embed(fwd *f);                                      /* x = token_embd[ids] */
-void op_add_positions(fwd *f);                              /* x += position_embd[positions] */
-void op_add_row(fwd *f, const kern_mat *table, size_t row); /* x += table[row] */
-void op_norm(fwd *f, float *y, const float *x,
-             const norm *w); /* rms, or layer norm when the family has it */
-void op_head_norm(fwd *f, float *x, uint32_t n_heads,
-                  const norm *w); /* each head by itself, in place */
-void op_linear(fwd *f, const float *x, const product *p,
-               size_t n_products); /* y = W x + b, and adapters */
-void op_rope_table(fwd *f);
-void op_rope(fwd *f);                          /* turns q and k */
-void op_store(fwd *f);                         /* k and v into the caches */
-void op_attend(fwd *f, bool causal);           /* att = attention of q over the caches */
-void op_add(fwd *f, float *y, const float *x); /* (n, E) */
-void op_silu_mul(fwd *f);                      /* gate = silu(gate) * up */
-void op_gelu(fwd *f);                          /* up = gelu(up) */
+void fwd_embed(fwd *f);                                      /* x = token_embd[ids] */
+void fwd_add_positions(fwd *f);                              /* x += position_embd[positions] */
+void fwd_add_row(fwd *f, const kern_mat *table, size_t row); /* x += table[row] */
+void fwd_norm(fwd *f, float *y, const float *x,
+              const norm *w); /* rms, or layer norm when the family has it */
+void fwd_head_norm(fwd *f, float *x, uint32_t n_heads,
+                   const norm *w); /* each head by itself, in place */
+void fwd_linear(fwd *f, const float *x, const product *p,
+                size_t n_products); /* y = W x + b, and adapters */
+void fwd_rope_table(fwd *f);
+void fwd_rope(fwd *f);                          /* turns q and k */
+void fwd_store(fwd *f);                         /* k and v into the caches */
+void fwd_attend(fwd *f, bool causal);           /* att = attention of q over the caches */
+void fwd_add(fwd *f, float *y, const float *x); /* (n, E) */
+void fwd_silu_mul(fwd *f);                      /* gate = silu(gate) * up */
+void fwd_gelu(fwd *f);                          /* up = gelu(up) */
 
 #endif
