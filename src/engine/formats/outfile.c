@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -42,8 +43,12 @@ cn_status outfile_reserve(outfile *o, uint64_t total, cn_err *err)
         return CN_OK;
     if (errno != ENOSPC && errno != EFBIG && errno != EDQUOT)
         return CN_OK; /* a file system that cannot promise */
-    cn_status st = cn_fail(err, CN_E_DISK, "%s needs %llu bytes: %s", o->path,
-                           (unsigned long long)total, strerror(errno));
+    struct statvfs fs = {0};
+    int saved = errno;
+    (void)fstatvfs(fileno(o->f), &fs);
+    cn_status st = cn_fail(err, CN_E_DISK, "%s needs %llu bytes, %llu are free: %s", o->path,
+                           (unsigned long long)total,
+                           (unsigned long long)fs.f_bavail * fs.f_frsize, strerror(saved));
     return cn_next(err, st, "free disk space or write elsewhere");
 }
 

@@ -24,7 +24,8 @@ const file_tensor *safetensors_at(const safetensors *s, size_t i);
 const file_tensor *safetensors_find(const safetensors *s,
                                     const char *name); /* NULL when absent */
 
-/* Writing one file: announce all, then bytes in order. For adapters and exports. */
+/* Writing one file, for adapters and exports. It appears under its name only when complete;
+ * room on the disk is asked for before the first byte. */
 typedef struct safetensors_item {
     const char *name;
     cn_dtype type; /* F32, F16, BF16, I8..I64, F64 */
@@ -34,5 +35,11 @@ typedef struct safetensors_item {
 } safetensors_item;
 cn_status safetensors_write(const char *path, const safetensors_item *items, size_t n,
                             cn_err *err);
+/* Gives row `row` of items[i]: dims[0] elements of its type. */
+typedef cn_status safetensors_row_fn(void *user, size_t i, uint64_t row, void *out,
+                                     cn_err *err);
+/* The same for items whose data may be NULL: their rows are asked for one after the other. */
+cn_status safetensors_write_rows(const char *path, const safetensors_item *items, size_t n,
+                                 safetensors_row_fn *row, void *user, cn_err *err);
 
 #endif

@@ -132,3 +132,26 @@ hf_name hf_canonical_name(model_family family, cn_str name, char *out, size_t si
     if (part) snprintf(out, size, "blk.%u.%s%s", layer, part, suffix);
     return part ? HF_KNOWN : HF_UNKNOWN;
 }
+
+static const char *look_back(const name_pair *table, cn_str part)
+{
+    for (; table->gguf; table++)
+        if (cn_str_is(part, table->gguf)) return table->hf;
+    return NULL;
+}
+
+bool hf_file_name(model_family family, cn_str name, char *out, size_t size)
+{
+    const family_names *f = &families[family];
+    const char *suffix = take_suffix(&name), *prefix = f->prefixes[0];
+    bool inner = cn_str_starts(name, CN_STR("blk."));
+    unsigned layer = 0;
+    if (inner) name = cn_str_skip(name, 4);
+    if (inner && !take_number(&name, &layer)) return false;
+    const char *part = look_back(inner ? f->inner : f->outer, name);
+    if (part && inner)
+        snprintf(out, size, "%s%s%u.%s%s", prefix, f->layer, layer, part, suffix);
+    else if (part) /* the head stands beside the model, not in it */
+        snprintf(out, size, "%s%s%s", strcmp(part, "lm_head") == 0 ? "" : prefix, part, suffix);
+    return part != NULL;
+}

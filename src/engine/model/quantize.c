@@ -46,6 +46,7 @@ typedef struct job {
     size_t row_bytes;         /* of `to` */
     uint64_t row0, slab_rows; /* the rows now in `slab` */
     bool write, measure;      /* what a pass over the slab does */
+    bool is_told;             /* somebody hears about the errors */
 } job;
 
 /* Weights that were not finite have no distance to what became of them. */
@@ -101,8 +102,8 @@ static void work(void *job_, unsigned index, unsigned n_threads)
 static void pass(job *j, bool write, bool measure)
 {
     j->write = write;
-    j->measure = measure;
-    cn_pool_run(j->pool, work, j);
+    j->measure = measure && j->is_told;
+    if (j->write || j->measure) cn_pool_run(j->pool, work, j);
 }
 
 static cn_status grow(room *r, size_t n, size_t size, const char *what, cn_err *err)
@@ -268,32 +269,16 @@ static cn_status unknown_type(const char *type, cn_err *err)
     return st;
 }
 
-cn_status cn_quantize(const char *in, const char *out, const char *type,
-                      const cn_quantize_options *o, cn_err *err)
+cn_status quantize_write(const quantize_source *source, const char *out, const quant_mix *mix,
+                         const cn_quantize_options *o, cn_err *err)
 {
-    static const cn_quantize_options defaults = {0};
-    const quant_mix *mix = quant_mix_find(type);
-    quantize_source *source = NULL;
-    job j = {0};
-    if (!o) o = &defaults;
-    if (!mix) return unknown_type(type, err);
-
-    cn_status st = quantize_source_open(&source, in, err);
-    if (st) return st;
-    j.source = source;
-    if (quantize_source_reads(source, out)) {
-        st = cn_fail(err, CN_E_ARG, "%s is what is to be read", out);
-        (void)cn_next(err, st, "give the output another name");
-        goto done;
-    }
-    st = gguf_writer_new(&j.out, out, err);
-    if (st) goto done;
-    st = put_metadata(&j, mix, err);
+    job j = {.source = source, .is_told = o->on_tensor != NULL};
+    cn_status st = gguf_writer_new(&j.out, out, err);
+    if (!st) st = put_metadata(&j, mix, err);
     if (!st) st = plan(&j, mix, err);
     if (!st) st = prepare_threads(&j, o->n_threads, err);
     if (!st) st = write_tensors(&j, o, err);
     if (!st) st = gguf_writer_finish(j.out, err);
-done:
     cn_pool_free(j.pool);
     gguf_writer_free(j.out);
     cn_free(j.types);
@@ -301,6 +286,24 @@ done:
     cn_free(j.tallies);
     cn_free(j.slab.p);
     cn_free(j.absmax.p);
+    return st;
+}
+
+cn_status cn_quantize(const char *in, const char *out, const char *type,
+                      const cn_quantize_options *o, cn_err *err)
+{
+    static const cn_quantize_options defaults = {0};
+    const quant_mix *mix = quant_mix_find(type);
+    quantize_source *source = NULL;
+    if (!mix) return unknown_type(type, err);
+
+    cn_status st = quantize_source_open(&source, in, err);
+    if (st) return st;
+    if (quantize_source_reads(source, out)) {
+        st = cn_fail(err, CN_E_ARG, "%s is what is to be read", out);
+        (void)cn_next(err, st, "give the output another name");
+    }
+    if (!st) st = quantize_write(source, out, mix, o ? o : &defaults, err);
     quantize_source_close(source);
     return st ? cn_ctx(err, st, "quantising %s", cn_path_base(in)) : CN_OK;
 }

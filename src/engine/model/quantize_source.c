@@ -17,6 +17,7 @@ struct quantize_source {
     char *path;
     gguf *gguf; /* or else */
     weights *folder;
+    const quantize_feed *feed;
     float *rope_freqs; /* a folder's further tensor: GGUF has Llama 3's scaling as a table */
 };
 
@@ -42,6 +43,13 @@ cn_status quantize_source_open(quantize_source **out, const char *path, cn_err *
     return st;
 }
 
+quantize_source *quantize_source_over(const quantize_feed *f)
+{
+    quantize_source *s = cn_xcalloc(1, sizeof *s);
+    s->feed = f;
+    return s;
+}
+
 void quantize_source_close(quantize_source *s)
 {
     if (!s) return;
@@ -54,6 +62,7 @@ void quantize_source_close(quantize_source *s)
 
 size_t quantize_source_n(const quantize_source *s)
 {
+    if (s->feed) return s->feed->n;
     return s->gguf ? gguf_n_tensors(s->gguf) : weights_n(s->folder) + (s->rope_freqs ? 1 : 0);
 }
 
@@ -87,6 +96,7 @@ static source_tensor folder_tensor(const weight *w)
 
 source_tensor quantize_source_at(const quantize_source *s, size_t i)
 {
+    if (s->feed) return s->feed->at(s->feed->user, i);
     if (s->folder && i == weights_n(s->folder)) return rope_tensor(s);
     if (s->folder) return folder_tensor(weights_at(s->folder, i));
     const file_tensor *f = gguf_tensor_at(s->gguf, i);
@@ -126,6 +136,7 @@ static bool is_part(const quantize_source *s, const char *path)
 
 bool quantize_source_reads(const quantize_source *s, const char *path)
 {
+    if (s->feed) return false;
     if (same_file(s->path, path)) return true;
     if (s->gguf) return is_part(s, path);
     /* any file of the folder but a GGUF file may be one that is read */
@@ -151,7 +162,10 @@ static void interleave(float *x, uint64_t n, uint32_t heads)
 void quantize_source_row(const quantize_source *s, const source_tensor *t, uint64_t row,
                          float *out)
 {
-    (void)s;
+    if (s->feed) {
+        s->feed->row(s->feed->user, t->index, row, out);
+        return;
+    }
     if (t->weight) {
         uint32_t heads = t->weight->rotary_heads;
         weight_rows_to_f32(t->weight, row, 1, out);
@@ -173,6 +187,7 @@ void quantize_source_row(const quantize_source *s, const source_tensor *t, uint6
 
 cn_status quantize_source_put_metadata(const quantize_source *s, gguf_writer *w, cn_err *err)
 {
+    if (s->feed) return s->feed->put_metadata(s->feed->user, w, err);
     if (s->folder) {
         const hparams *hp = weights_hparams(s->folder);
         quantize_put_hparams(w, hp);
@@ -194,11 +209,13 @@ static uint32_t number(const quantize_source *s, const char *rest, uint32_t fall
 
 uint32_t quantize_source_layers(const quantize_source *s)
 {
+    if (s->feed) return s->feed->n_layers;
     return s->folder ? weights_hparams(s->folder)->n_layers : number(s, "block_count", 0);
 }
 
 uint32_t quantize_source_gqa(const quantize_source *s)
 {
+    if (s->feed) return s->feed->gqa;
     const hparams *hp = s->folder ? weights_hparams(s->folder) : NULL;
     uint32_t heads = hp ? hp->n_heads : number(s, "attention.head_count", 1),
              shared = hp ? hp->n_kv_heads : number(s, "attention.head_count_kv", heads);
@@ -207,6 +224,7 @@ uint32_t quantize_source_gqa(const quantize_source *s)
 
 bool quantize_source_is_tied(const quantize_source *s)
 {
+    if (s->feed) return s->feed->tied;
     return s->folder ? !weights_find(s->folder, "output.weight")
                      : !gguf_tensor(s->gguf, "output.weight");
 }

@@ -1,17 +1,17 @@
-/* A folder's tokenizer in GGUF's words. What the tokenizer itself can tell is asked of it;
- * merges, scores and the way of cutting words are read from the folder's files again. */
+/* A folder's tokenizer, or that of one file, in GGUF's words. What the tokenizer itself can
+ * tell is asked of it; merges, scores and the way of cutting words are read from the files
+ * again. */
 #include "quantize_meta.h"
-
-#include <conatus/tokenizer.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arena.h"
 #include "compiler.h"
 #include "file.h"
+#include "map.h"
 #include "mem.h"
 #include "sentencepiece.h"
+#include "tokenizer_priv.h"
 
 enum { NORMAL = 1, UNKNOWN, CONTROL, USER, UNUSED, BYTE }; /* tokenizer.ggml.token_type */
 
@@ -19,10 +19,11 @@ enum { NORMAL = 1, UNKNOWN, CONTROL, USER, UNUSED, BYTE }; /* tokenizer.ggml.tok
 
 typedef struct vocab_job {
     gguf_writer *w;
-    const char *folder;
+    const char *path;
     const cn_tokenizer *t;
     size_t n;
     cn_json *json; /* tokenizer.json, or NULL */
+    char *spm;     /* path of tokenizer.model, or NULL */
     cn_str *pieces;
     int32_t *types;
     cn_buf merges;  /* merge[], the first comes first */
@@ -35,12 +36,34 @@ static cn_status no_memory(const vocab_job *j, cn_err *err)
     return cn_fail(err, CN_E_NOMEM, "vocabulary of %zu tokens", j->n);
 }
 
-/* CN_OK and *out NULL when there is no such file. */
-static cn_status read_json(cn_json **out, const char *folder, const char *name, cn_err *err)
+static bool begins_as_json(const char *path)
 {
-    char *path = cn_path_join(folder, name);
-    cn_status st = cn_is_file(path) ? cn_json_read_file(out, path, MAX_JSON_BYTES, err) : CN_OK;
-    cn_free(path);
+    cn_map map = {0};
+    if (cn_map_open(&map, path, NULL)) return false;
+    const uint8_t *p = map.base;
+    size_t i = 0;
+    while (i < map.size && memchr(" \t\r\n", p[i], 4))
+        i++;
+    bool yes = i < map.size && p[i] == '{';
+    cn_map_close(&map);
+    return yes;
+}
+
+/* In a folder either file may be there, both, or none. */
+static cn_status find_files(vocab_job *j, cn_err *err)
+{
+    bool folder = cn_is_dir(j->path);
+    char *json = folder ? cn_path_join(j->path, "tokenizer.json")
+                        : cn_xstrndup(j->path, strlen(j->path));
+    j->spm = folder ? cn_path_join(j->path, "tokenizer.model")
+                    : cn_xstrndup(j->path, strlen(j->path));
+    bool is_json = cn_is_file(json) && (folder || begins_as_json(json));
+    cn_status st = is_json ? cn_json_read_file(&j->json, json, MAX_JSON_BYTES, err) : CN_OK;
+    if (!cn_is_file(j->spm) || (is_json && !folder)) {
+        cn_free(j->spm);
+        j->spm = NULL;
+    }
+    cn_free(json);
     return st;
 }
 
@@ -78,31 +101,12 @@ static cn_status fill_token(vocab_job *j, size_t id, cn_err *err)
     } else if (cn_token_is_control(j->t, (int32_t)id)) {
         j->types[id] = CONTROL;
     } else {
-        j->types[id] = j->is_spm && is_byte(s) ? BYTE : NORMAL;
+        bool user = j->t->v.tokens[id].kind == TOK_USER; /* found in any text as a whole */
+        j->types[id] = user ? USER : j->is_spm && is_byte(s) ? BYTE : NORMAL;
         if (j->is_wordpiece) s = wordpiece(j, id, s);
     }
     j->pieces[id] = s;
     return s.p ? CN_OK : no_memory(j, err);
-}
-
-static void mark_user(vocab_job *j, int64_t id)
-{
-    if (id >= 0 && (uint64_t)id < j->n && j->types[id] == NORMAL) j->types[id] = USER;
-}
-
-/* Added tokens that are no control tokens are found in any text as a whole. */
-static cn_status mark_added(vocab_job *j, cn_err *err)
-{
-    const cn_json *list = cn_json_get(j->json, "added_tokens");
-    for (size_t i = 0; i < cn_json_size(list); i++)
-        mark_user(j, cn_json_int(cn_json_get(cn_json_at(list, i), "id"), -1));
-    if (j->json) return CN_OK;
-    cn_json *added = NULL;
-    cn_status st = read_json(&added, j->folder, "added_tokens.json", err);
-    for (cn_json_member m = cn_json_first(added); m.value; m = cn_json_next(added, m))
-        mark_user(j, cn_json_int(m.value, -1));
-    cn_json_free(added);
-    return st;
 }
 
 static cn_status put_tokens(vocab_job *j, cn_err *err)
@@ -113,7 +117,6 @@ static cn_status put_tokens(vocab_job *j, cn_err *err)
     cn_status st = CN_OK;
     for (size_t id = 0; id < j->n && !st; id++)
         st = fill_token(j, id, err);
-    if (!st) st = mark_added(j, err);
     gguf_put_strings(j->w, "tokenizer.ggml.tokens", j->pieces, j->n);
     gguf_put_ints(j->w, "tokenizer.ggml.token_type", j->types, j->n);
     return st;
@@ -157,7 +160,7 @@ static cn_status read_json_merges(vocab_job *j, cn_err *err)
 static cn_status read_text_merges(vocab_job *j, cn_err *err)
 {
     cn_buf text = {0};
-    char *path = cn_path_join(j->folder, "merges.txt");
+    char *path = cn_path_join(j->path, "merges.txt");
     cn_status st = cn_file_read(&text, path, MAX_JSON_BYTES, err);
     cn_str rest = cn_buf_view(&text);
     for (bool first = true; rest.n && !st; first = false) {
@@ -235,14 +238,29 @@ static cn_status scores_from_merges(vocab_job *j, float *scores, cn_err *err)
     return st;
 }
 
-static cn_status scores_from_spm(vocab_job *j, const char *path, float *scores, cn_err *err)
+/* What the model does to a text before it is cut. */
+static void put_normalizer(vocab_job *j, const spm_model *m)
+{
+    cn_str map = m->precompiled_charsmap;
+    if (map.n)
+        gguf_put_value(j->w, &(gguf_value){.key = CN_STR("tokenizer.ggml.precompiled_charsmap"),
+                                           .kind = GGUF_ARRAY,
+                                           .item = GGUF_U8,
+                                           .n = map.n,
+                                           .items = map.p});
+    if (m->remove_extra_whitespaces)
+        gguf_put_bool(j->w, "tokenizer.ggml.remove_extra_whitespaces", true);
+}
+
+static cn_status scores_from_spm(vocab_job *j, float *scores, cn_err *err)
 {
     cn_buf bytes = {0};
     spm_model m = {0};
-    cn_status st = cn_file_read(&bytes, path, MAX_JSON_BYTES, err);
+    cn_status st = cn_file_read(&bytes, j->spm, MAX_JSON_BYTES, err);
     if (!st) st = spm_parse(&m, cn_buf_view(&bytes), err);
     for (size_t i = 0; i < m.n && i < j->n && !st; i++)
         scores[i] = m.pieces[i].score;
+    if (!st && !j->json) put_normalizer(j, &m);
     spm_deinit(&m);
     cn_buf_deinit(&bytes);
     return st;
@@ -250,16 +268,14 @@ static cn_status scores_from_spm(vocab_job *j, const char *path, float *scores, 
 
 static cn_status put_scores(vocab_job *j, cn_err *err)
 {
-    char *path = cn_path_join(j->folder, "tokenizer.model");
     float *scores = cn_alloc_array(j->n, sizeof *scores);
     cn_status st = scores ? CN_OK : no_memory(j, err);
-    if (!st && cn_is_file(path))
-        st = scores_from_spm(j, path, scores, err);
+    if (!st && j->spm)
+        st = scores_from_spm(j, scores, err);
     else if (!st && !(st = read_json_merges(j, err)))
         st = scores_from_merges(j, scores, err);
     if (!st) gguf_put_floats(j->w, "tokenizer.ggml.scores", scores, j->n);
     cn_free(scores);
-    cn_free(path);
     return st;
 }
 
@@ -355,15 +371,15 @@ static cn_status put_model(vocab_job *j, cn_err *err)
     return st;
 }
 
-cn_status quantize_put_vocab(gguf_writer *w, const char *folder, uint32_t n_vocab, cn_err *err)
+cn_status quantize_put_vocab(gguf_writer *w, const char *path, uint32_t n_vocab, cn_err *err)
 {
-    vocab_job j = {.w = w, .folder = folder, .n = n_vocab};
+    vocab_job j = {.w = w, .path = path, .n = n_vocab};
     cn_tokenizer *t = NULL;
-    cn_status st = cn_tokenizer_open(&t, folder, err);
+    cn_status st = cn_tokenizer_open(&t, path, err);
     if (st == CN_E_NOT_FOUND) return CN_OK;
     if (st) return st;
     j.t = t;
-    st = read_json(&j.json, folder, "tokenizer.json", err);
+    st = find_files(&j, err);
     if (!st) st = put_model(&j, err);
     if (!st) st = put_affixes(&j, err);
     if (!st) {
@@ -372,6 +388,7 @@ cn_status quantize_put_vocab(gguf_writer *w, const char *folder, uint32_t n_voca
         put_template(&j, "tokenizer.chat_template.tool_use", "tool_use");
         put_template(&j, "tokenizer.chat_template.rag", "rag");
     }
+    cn_free(j.spm);
     cn_free(j.pieces);
     cn_free(j.types);
     cn_buf_deinit(&j.merges);

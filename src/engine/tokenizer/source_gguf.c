@@ -86,7 +86,7 @@ static cn_status read_spm(cn_tokenizer *t, const gguf *g, cn_err *err)
                            (size_t)map->n);
         st = norm_add(&t->norm, (norm_step){.kind = NORM_CHARSMAP, .from = bytes}, err);
     }
-    if (!st && unigram && gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false)) {
+    if (!st && gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false)) {
         st = norm_add(&t->norm, (norm_step){.kind = NORM_STRIP_LEFT}, err);
         if (!st) st = norm_add(&t->norm, (norm_step){.kind = NORM_STRIP_RIGHT}, err);
         if (!st) st = norm_add(&t->norm, (norm_step){.kind = NORM_SQUEEZE_SPACES}, err);
