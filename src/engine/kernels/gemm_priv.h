@@ -13,11 +13,11 @@
 #include "gemm.h"
 
 enum {
-    GEMM_KC = 512, /* a whole number of blocks of every type of weights */
+    GEMM_KC = 1024, /* a whole number of blocks of every type of weights */
     GEMM_MC = 256, /* rows of A and columns of B that are rearranged at a time: whole tiles */
     GEMM_NC = 768,
     GEMM_WIDEST = 256,    /* columns of the widest block of weights */
-    GEMM_UNPACK_ROWS = 8, /* rows of weights expanded at a time, where they are rows of B */
+    GEMM_UNPACK_ROWS = 16, /* rows of weights expanded at a time, where they are rows of B */
 };
 
 /* A thread's memory, in floats; the panels may be written a few vectors too far. */

@@ -176,6 +176,7 @@ static void pack_weights_along(float *out, const gemm_part *t, size_t j, size_t 
     pack_b_along(out, t->scratch->w, GEMM_KC, cols, kc, t->round);
 }
 
+/* Columns [j, j + n) of B from row p on. */
 static void pack_b(float *out, size_t panel, const gemm_part *t, size_t j, size_t n, size_t p,
                    size_t kc)
 {
@@ -195,6 +196,36 @@ static void pack_b(float *out, size_t panel, const gemm_part *t, size_t j, size_
     }
 }
 
+/* Rows of memory that are wanted soon, a line at a time. */
+typedef struct ahead {
+    const char *at, *end; /* of a row */
+    size_t bytes, stride, rows;
+} ahead;
+
+static ahead ahead_of(const void *p, size_t bytes, size_t stride, size_t rows)
+{
+    return (ahead){p, (const char *)p + bytes, bytes, stride, rows};
+}
+
+static ahead ahead_of_view(const gemm_view *v, size_t i, size_t rows, size_t j, size_t cols)
+{
+    const float *p = v->p + i * v->row + j * v->col;
+    return v->col == 1 ? ahead_of(p, cols * sizeof *p, v->row * sizeof *p, rows)
+                       : ahead_of(p, rows * sizeof *p, v->col * sizeof *p, cols);
+}
+
+/* `near`, a constant: into the first cache. */
+ISA_INLINE void fetch(ahead *a, bool near)
+{
+    if (!a->rows) return;
+    __builtin_prefetch(a->at, 0, near ? 3 : 2);
+    a->at += 64;
+    if (a->at < a->end) return;
+    a->end += a->stride;
+    a->at = a->end - a->bytes;
+    a->rows--;
+}
+
 typedef struct tile {
     const float *a, *b; /* panels */
     size_t units;
@@ -203,6 +234,7 @@ typedef struct tile {
     const float *bias;
     float alpha;
     bool read; /* C has something already */
+    ahead next_a, next_b, next_c;
 } tile;
 
 /* c = fma(alpha, sum, c) for vector v of row r */
@@ -219,84 +251,166 @@ ISA_INLINE void store_sum(const tile *t, size_t r, size_t v, vf sum)
         vf_store_n(c, was, n);
 }
 
-/* `vecs`, a constant, is how many vectors the columns take. */
-ISA_INLINE void tile_of(const tile *t, size_t vecs)
+typedef struct sums {
+    vf v[ROWS][VECS];
+} sums;
+
+ISA_INLINE void add_unit(sums *s, const float *a, const float *b, size_t vecs)
 {
-    vf sum[ROWS][VECS], b[VECS];
-    for (size_t r = 0; r < ROWS; r++)
+    vf vb[VECS];
+    for (size_t v = 0; v < vecs; v++)
+        vb[v] = vf_load(b + v * LANES);
+    for (size_t r = 0; r < ROWS; r++) {
+        vf va = vf_set(a[r]);
         for (size_t v = 0; v < vecs; v++)
-            sum[r][v] = (vf){0};
-    for (size_t r = 0; r < t->rows; r++)
-        for (size_t at = 0; at < WIDE; at += 16)
-            __builtin_prefetch(t->c + r * t->ldc + at, 1, 3);
-    const float *pa = t->a, *pb = t->b;
-    for (size_t u = t->units; u > 0; u--, pa += ROWS, pb += WIDE) {
-        for (size_t v = 0; v < vecs; v++)
-            b[v] = vf_load(pb + v * LANES);
-        for (size_t r = 0; r < ROWS; r++) {
-            vf a = vf_set(pa[r]);
-            for (size_t v = 0; v < vecs; v++)
-                sum[r][v] = unit_dot(a, b[v], sum[r][v]);
-        }
+            s->v[r][v] = unit_dot(va, vb[v], s->v[r][v]);
     }
-    for (size_t r = 0; r < ROWS; r++)
-        for (size_t v = 0; v < vecs && r < t->rows; v++)
-            store_sum(t, r, v, sum[r][v]);
 }
 
-static void tile_1(const tile *t)
+#define STRETCH 4 /* units from line to line that is fetched */
+
+/* `vecs`, a constant, is how many vectors the columns take. */
+ISA_INLINE void tile_of(tile *t, size_t vecs)
+{
+    sums s;
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t v = 0; v < vecs; v++)
+            s.v[r][v] = (vf){0};
+    const float *a = t->a, *b = t->b;
+    size_t u = t->units;
+    for (; u >= STRETCH; u -= STRETCH) {
+        fetch(&t->next_c, true);
+        fetch(t->next_b.rows ? &t->next_b : &t->next_a, false);
+        for (size_t i = 0; i < STRETCH; i++, a += ROWS, b += WIDE)
+            add_unit(&s, a, b, vecs);
+    }
+    for (; u > 0; u--, a += ROWS, b += WIDE)
+        add_unit(&s, a, b, vecs);
+    for (size_t r = 0; r < ROWS; r++) {
+        if (r == t->rows) break;
+        for (size_t v = 0; v < vecs; v++)
+            store_sum(t, r, v, s.v[r][v]);
+    }
+}
+
+static void tile_1(tile *t)
 {
     tile_of(t, 1);
 }
 
-static void tile_2(const tile *t)
+static void tile_2(tile *t)
 {
     tile_of(t, 2);
 }
 
-static void tile_3(const tile *t)
+static void tile_3(tile *t)
 {
     tile_of(t, 3);
 }
 
-/* The panels in scratch, as C's rows [i, i + m) and columns [j, j + n). */
-static void multiply(const gemm_part *w, size_t i, size_t m, size_t j, size_t n, size_t kc,
-                     bool first)
+/* Where the panels in scratch begin in the product, and how large they are. */
+typedef struct block {
+    size_t i, j, p, m, n, kc;
+} block;
+
+static block block_at(const gemm_part *t, size_t i, size_t j, size_t p)
+{
+    return (block){i,
+                   j,
+                   p,
+                   CN_MIN(t->m1 - i, GEMM_MC),
+                   CN_MIN(t->n1 - j, GEMM_NC),
+                   CN_MIN(t->g->k - p, GEMM_KC)};
+}
+
+/* The one after `b`; false behind the last. */
+static bool next_block(const gemm_part *t, block *b)
+{
+    size_t i = b->i + GEMM_MC, j = b->j, p = b->p;
+    if (i >= t->m1) i = t->m0, p += GEMM_KC;
+    if (p >= t->g->k) p = 0, j += GEMM_NC;
+    if (j >= t->n1) return false;
+    *b = block_at(t, i, j, p);
+    return true;
+}
+
+/* What the panel of B at column j will read; weights that are rows of B are packed all at
+ * once. */
+static ahead ahead_of_b(const gemm_part *t, const block *b, size_t j)
+{
+    size_t cols = CN_MIN(b->j + b->n - j, WIDE);
+    const kern_mat *w = t->g->b_mat;
+    if (!w) return ahead_of_view(&t->g->b, b->p, b->kc, j, cols);
+    if (!t->g->b_mat_transposed) return (ahead){0};
+    return ahead_of((const char *)w->data + j * w->row_bytes +
+                        cn_dtype_row_bytes(w->type, b->p),
+                    cn_dtype_row_bytes(w->type, b->kc), w->row_bytes, cols);
+}
+
+/* The tile of C after that at row r of a block and column c: below, or on top of the next. */
+static ahead ahead_of_c(const gemm_part *w, const block *b, size_t r, size_t c)
+{
+    r += ROWS;
+    if (r >= b->m) r = 0, c += WIDE;
+    if (c >= b->n) return (ahead){0};
+    return ahead_of(w->g->c + (b->i + r) * w->g->ldc + b->j + c,
+                    CN_MIN(b->n - c, WIDE) * sizeof(float), w->g->ldc * sizeof(float),
+                    CN_MIN(b->m - r, ROWS));
+}
+
+/* Down the rows of a block, over the panel of B at its column c. */
+static void multiply(tile *t, const gemm_part *w, const block *b, size_t c)
+{
+    t->a = w->scratch->a;
+    for (size_t r = 0; r < b->m; r += ROWS, t->a += t->units * ROWS) {
+        t->rows = CN_MIN(b->m - r, ROWS);
+        t->c = w->g->c + (b->i + r) * w->g->ldc + b->j + c;
+        t->next_c = ahead_of_c(w, b, r, c);
+        if (t->cols > 2 * LANES)
+            tile_3(t);
+        else if (t->cols > LANES)
+            tile_2(t);
+        else
+            tile_1(t);
+    }
+}
+
+/* Panel after panel of B; where the rows of C are one block, each takes the place of the last,
+ * which the second cache holds. */
+static void run_block(const gemm_part *w, const block *b, const block *next)
 {
     const gemm *g = w->g;
-    tile t = {.units = units(kc), .ldc = g->ldc, .alpha = gemm_alpha(g)};
-    t.read = !first || g->add;
-    t.b = w->scratch->b;
-    for (size_t c = 0; c < n; c += WIDE, t.b += t.units * WIDE) {
-        t.cols = CN_MIN(n - c, WIDE);
-        t.bias = first && g->bias ? g->bias + j + c : NULL;
-        t.a = w->scratch->a;
-        for (size_t r = 0; r < m; r += ROWS, t.a += t.units * ROWS) {
-            t.rows = CN_MIN(m - r, ROWS);
-            t.c = g->c + (i + r) * g->ldc + j + c;
-            if (t.cols > 2 * LANES)
-                tile_3(&t);
-            else if (t.cols > LANES)
-                tile_2(&t);
-            else
-                tile_1(&t);
-        }
+    bool pack_first = b->i == w->m0, all_at_once = g->b_mat && !g->b_mat_transposed,
+         keep = all_at_once || w->m1 - w->m0 > GEMM_MC;
+    size_t panel = units(b->kc) * WIDE;
+    tile t = {.units = units(b->kc), .ldc = g->ldc, .alpha = gemm_alpha(g)};
+    t.read = b->p > 0 || g->add;
+    if (next && (next->i != b->i || next->p != b->p))
+        t.next_a = ahead_of_view(&g->a, next->i, next->m, next->p, next->kc);
+    if (pack_first && all_at_once) pack_b(w->scratch->b, panel, w, b->j, b->n, b->p, b->kc);
+    for (size_t c = 0; c < b->n; c += WIDE) {
+        float *at = w->scratch->b + (keep ? c / WIDE * panel : 0);
+        t.cols = CN_MIN(b->n - c, WIDE);
+        if (pack_first && !all_at_once) pack_b(at, panel, w, b->j + c, t.cols, b->p, b->kc);
+        if (pack_first && c + WIDE < b->n)
+            t.next_b = ahead_of_b(w, b, b->j + c + WIDE);
+        else if (next && next->i == w->m0)
+            t.next_b = ahead_of_b(w, next, next->j);
+        t.b = at;
+        t.bias = b->p == 0 && g->bias ? g->bias + b->j + c : NULL;
+        multiply(&t, w, b, c);
     }
 }
 
 void GEMM_NAME(const gemm_part *t)
 {
-    for (size_t j = t->n0; j < t->n1; j += GEMM_NC) {
-        size_t n = CN_MIN(t->n1 - j, GEMM_NC), p = 0;
-        do {
-            size_t kc = CN_MIN(t->g->k - p, GEMM_KC);
-            pack_b(t->scratch->b, units(kc) * WIDE, t, j, n, p, kc);
-            for (size_t i = t->m0; i < t->m1; i += GEMM_MC) {
-                size_t m = CN_MIN(t->m1 - i, GEMM_MC);
-                pack_a(t->scratch->a, t, i, m, p, kc);
-                multiply(t, i, m, j, n, kc, p == 0);
-            }
-            p += GEMM_KC;
-        } while (p < t->g->k);
-    }
+    block b = block_at(t, t->m0, t->n0, 0), next = b;
+    bool more, packed = false;
+    do {
+        more = next_block(t, &next);
+        if (!packed) pack_a(t->scratch->a, t, b.i, b.m, b.p, b.kc);
+        packed = more && next.i == b.i && next.p == b.p;
+        run_block(t, &b, more ? &next : NULL);
+        b = next;
+    } while (more);
 }
