@@ -52,6 +52,7 @@ static const char *action_of(const char *verb)
         {"bench", "measuring the speed"},
         {"perplexity", "measuring the perplexity"},
         {"doctor", "looking at the machine"},
+        {"data", "checking the data"},
     };
     for (size_t i = 0; verb && i < CN_ARRAY_LEN(actions); i++)
         if (strcmp(verb, actions[i][0]) == 0) return actions[i][1];

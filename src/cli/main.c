@@ -46,11 +46,13 @@ static bool asks_for_json(int argc, char **argv)
     return false;
 }
 
-static cn_status run(const cli_verb *v, int argc, char **argv, bool *json, cn_err *err)
+static cn_status run(const cli_verb *v, int argc, char **argv, bool *json, int *exit_status,
+                     cn_err *err)
 {
     cli_common *common = cn_xcalloc(1, v->settings_size);
     if (v->defaults) v->defaults(common);
     common->words = argv;
+    common->exit_status = exit_status;
     cn_status st =
         cli_parse(v->options, v->n_options, argc, argv, common, &common->n_words, err);
     *json = common->json;
@@ -71,13 +73,15 @@ int main(int argc, char **argv)
 {
     cn_err err = {0};
     bool json = false;
+    int exit_status = 0;
     const char *name = argc > 1 ? argv[1] : "help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) name = "version";
     const cli_verb *v = cli_verb_find(name);
     if (!v) json = asks_for_json(argc, argv);
-    cn_status st = v ? run(v, argc > 2 ? argc - 2 : 0, argv + CN_MIN(argc, 2), &json, &err)
+    int n = argc > 2 ? argc - 2 : 0;
+    cn_status st = v ? run(v, n, argv + CN_MIN(argc, 2), &json, &exit_status, &err)
                      : unknown_verb(name, &err);
     if (st) cli_error_print(v ? v->name : NULL, json, st, &err);
-    return cli_exit_code(st);
+    return st ? cli_exit_code(st) : exit_status;
 }

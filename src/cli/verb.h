@@ -13,6 +13,7 @@ typedef struct cli_common {
     bool help, json;
     char **words; /* what is no option */
     size_t n_words;
+    int *exit_status; /* after CN_OK; 0 unless the verb says otherwise */
 } cli_common;
 
 #define CLI_COMMON_OPTIONS(T)                                                                  \
