@@ -1,0 +1,99 @@
+/* The dialogue as the grader reads it, and its marks. */
+#include "rogue_text.h"
+#include "rubric.h"
+#include "rubric_dialogue.h"
+#include "rubric_record.h"
+
+/* The first turns of the game that stay: mostly all, at least three when there are. */
+static int turns_kept(co_game *g)
+{
+    if (g->n <= 3 || co_chance(g->gen, 0.6)) return g->n;
+    return 3 + (int)co_below(g->gen, (unsigned)(g->n - 2));
+}
+
+rubric_dialogue rubric_dialogue_draw(co_game *g)
+{
+    rubric_dialogue d = {.n = turns_kept(g), .blank = co_chance(g->gen, 0.5)};
+    unsigned at = co_below(g->gen, 100);
+    d.opening = at < 55   ? OPENING_QUESTION
+                : at < 65 ? OPENING_GREETING
+                : at < 75 ? OPENING_PUPIL
+                          : OPENING_NONE;
+    d.terse = co_chance(g->gen, 0.35);
+    d.unanswered = co_chance(g->gen, 0.3);
+    return d;
+}
+
+static void line(cn_buf *out, const rubric_dialogue *d, const char *who, cn_str text)
+{
+    if (!text.n) return;
+    if (out->n) cn_buf_str(out, cn_str_of(d->blank ? "\n\n" : "\n"));
+    cn_buf_printf(out, "%s: ", who);
+    cn_buf_str(out, text);
+}
+
+static void opening(co_game *g, const rubric_dialogue *d, cn_buf *out)
+{
+    cn_buf said = {0};
+    co_set(g->gen, "question", g->question);
+    co_set(g->gen, "lower", rogue_lower_first(g, g->question));
+    switch (d->opening) {
+    case OPENING_QUESTION:
+        line(out, d, "Spinoza", g->question);
+        break;
+    case OPENING_GREETING:
+        co_say(g->gen, "evaluate.greeting", CO_TU, &said);
+        line(out, d, "Spinoza", cn_buf_view(&said));
+        break;
+    case OPENING_PUPIL:
+        co_say(g->gen, "evaluate.first.user", CO_JE, &said);
+        line(out, d, "Élève", cn_buf_view(&said));
+        cn_buf_clear(&said);
+        co_say(g->gen, "evaluate.first.reply", CO_TU, &said);
+        line(out, d, "Spinoza", cn_buf_view(&said));
+        break;
+    case OPENING_NONE:
+        break;
+    }
+    cn_buf_deinit(&said);
+}
+
+void rubric_dialogue_text(co_game *g, const rubric_dialogue *d, cn_buf *out)
+{
+    opening(g, d, out);
+    for (int i = 0; i < d->n; i++) {
+        cn_str reply = cn_str_of(g->turns[i].reply), statement = rogue_statement(reply);
+        if (d->terse && statement.n) reply = statement;
+        line(out, d, "Élève", cn_str_of(g->turns[i].user));
+        if (i + 1 < d->n || !d->unanswered) line(out, d, "Spinoza", reply);
+    }
+}
+
+rubric_marks rubric_dialogue_marks(const co_game *g, const rubric_dialogue *d)
+{
+    unsigned events[CO_MAX_TURNS];
+    for (int i = 0; i < d->n; i++)
+        events[i] = g->turns[i].events;
+    return rubric_grade(events, (size_t)d->n);
+}
+
+void rubric_evaluate(co_game *g, cn_buf *out)
+{
+    rubric_dialogue d = rubric_dialogue_draw(g);
+    rubric_marks m = rubric_dialogue_marks(g, &d);
+    rubric_record r = {.out = out};
+    cn_buf text = {0};
+    rubric_record_open(&r);
+    co_say(g->gen, "evaluate.system", CO_TU, &text);
+    rubric_record_message(&r, "system", cn_buf_view(&text));
+    cn_buf_clear(&text);
+    rubric_dialogue_text(g, &d, &text);
+    rubric_record_message(&r, "user", cn_buf_view(&text));
+    cn_buf_clear(&text);
+    cn_buf_printf(&text,
+                  "{\"comprehension\":%d,\"cooperation\":%d,\"progression\":%d,\"total\":%d}",
+                  m.comprehension, m.cooperation, m.progression, m.total);
+    rubric_record_message(&r, "assistant", cn_buf_view(&text));
+    rubric_record_close(&r, "evaluate", g, &m);
+    cn_buf_deinit(&text);
+}
