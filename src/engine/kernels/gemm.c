@@ -2,7 +2,6 @@
 #include "gemm.h"
 
 #include "gemm_priv.h"
-#include "quants.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
@@ -76,24 +75,6 @@ const char *gemm_kernel_name(const gemm_kernel *k)
 bool gemm_has_bf16(void)
 {
     return best_kernel()->pairs != NULL;
-}
-
-void gemm_unpack(const kern_mat *w, size_t row, size_t from, size_t n, float *out)
-{
-    const cn_dtype_info *info = cn_dtype_info_of((uint32_t)w->type);
-    kern_mat part = *w;
-    part.data =
-        (const char *)w->data + row * w->row_bytes + from / info->block * info->block_bytes;
-    part.n_cols = (uint32_t)n;
-    if (w->type == CN_NF4_DQ) { /* as rows of one block, which has a number in the tensor */
-        part.row0 = (w->row0 + row) * (w->n_cols / info->block) + from / info->block;
-        part.row_bytes = info->block_bytes;
-        part.n_cols = info->block;
-        for (size_t i = 0; i < n / info->block; i++)
-            quant_row_to_f32(&part, i, out + i * info->block);
-    } else if (n) {
-        quant_row_to_f32(&part, 0, out);
-    }
 }
 
 /* Weights that are floats already need no expanding. */

@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 #include "gemm.h"
+#include "quants.h"
 
 enum {
     GEMM_KC = 1024, /* a whole number of blocks of every type of weights */
-    GEMM_MC = 256, /* rows of A and columns of B that are rearranged at a time: whole tiles */
+    GEMM_MC = 256,  /* rows of A and columns of B that are rearranged at a time: whole tiles */
     GEMM_NC = 768,
-    GEMM_WIDEST = 256,    /* columns of the widest block of weights */
+    GEMM_WIDEST = 256,     /* columns of the widest block of weights */
     GEMM_UNPACK_ROWS = 16, /* rows of weights expanded at a time, where they are rows of B */
 };
 
@@ -54,7 +55,25 @@ static inline float gemm_alpha(const gemm *g)
     return g->alpha == 0 ? 1 : g->alpha;
 }
 
-/* Columns [from, from + n) of a row as f32; both begin and end at blocks of the type. */
-void gemm_unpack(const kern_mat *w, size_t row, size_t from, size_t n, float *out);
+/* Columns [from, from + n) of a row as f32; both begin and end at blocks of the type. Inline,
+ * as quant_row_to_f32 is built for each instruction set. */
+static inline void gemm_unpack(const kern_mat *w, size_t row, size_t from, size_t n, float *out)
+{
+    const cn_dtype_info *info = cn_dtype_info_of((uint32_t)w->type);
+    size_t block = info->block;
+    kern_mat part = *w;
+    part.data = (const char *)w->data + row * w->row_bytes + from / block * info->block_bytes;
+    if (w->type != CN_NF4_DQ) {
+        part.n_cols = (uint32_t)n;
+        quant_row_to_f32(&part, 0, out);
+        return;
+    }
+    /* as rows of one block, which has a number in the tensor */
+    part.row0 = (w->row0 + row) * (w->n_cols / block) + from / block;
+    part.row_bytes = info->block_bytes;
+    part.n_cols = info->block;
+    for (size_t i = 0; i < n / block; i++)
+        quant_row_to_f32(&part, i, out + i * block);
+}
 
 #endif

@@ -65,21 +65,24 @@ static void read_iq4_nl(const block_iq4_nl *b, float *out)
 static void read_q2_K(const block_q2_K *b, float *out)
 {
     float d = quant_f16_to_f32(b->d), dmin = quant_f16_to_f32(b->dmin);
-    for (int i = 0; i < QUANT_K; i++) {
-        uint8_t s = b->scales[i / 16];
-        int q = b->qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
-        out[i] = d * (float)(s & 15) * (float)q - dmin * (float)(s >> 4);
+    for (int j = 0; j < QUANT_K / 16; j++) {
+        const uint8_t *q = b->qs + j / 8 * 32 + j % 2 * 16;
+        float a = d * (float)(b->scales[j] & 15), m = dmin * (float)(b->scales[j] >> 4);
+        for (int i = 0; i < 16; i++)
+            out[16 * j + i] = a * (float)(q[i] >> (j / 2 % 4 * 2) & 3) - m;
     }
 }
 
 static void read_q3_K(const block_q3_K *b, float *out)
 {
-    float d = quant_f16_to_f32(b->d), scale = 0;
-    for (int i = 0; i < QUANT_K; i++) {
-        if (i % 16 == 0) scale = d * (float)quant_q3_K_scale(b->scales, (unsigned)i / 16);
-        int q = (b->qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3) |
-                (b->hmask[i % 32] >> (i / 32) & 1) << 2;
-        out[i] = scale * (float)(q - 4);
+    float d = quant_f16_to_f32(b->d);
+    for (int j = 0; j < QUANT_K / 16; j++) {
+        const uint8_t *q = b->qs + j / 8 * 32 + j % 2 * 16, *high = b->hmask + j % 2 * 16;
+        float a = d * (float)quant_q3_K_scale(b->scales, (unsigned)j);
+        for (int i = 0; i < 16; i++) {
+            int v = (q[i] >> (j / 2 % 4 * 2) & 3) | (high[i] >> (j / 2) & 1) << 2;
+            out[16 * j + i] = a * (float)(v - 4);
+        }
     }
 }
 
@@ -114,11 +117,15 @@ static void read_q5_K(const block_q5_K *b, float *out)
 static void read_q6_K(const block_q6_K *b, float *out)
 {
     float d = quant_f16_to_f32(b->d);
-    for (int i = 0; i < QUANT_K; i++) {
-        int h = i / 128, s = i / 32 % 4;
-        int q = (b->ql[64 * h + 32 * (s & 1) + i % 32] >> (s / 2 * 4) & 15) |
-                (b->qh[32 * h + i % 32] >> (2 * s) & 3) << 4;
-        out[i] = d * (float)b->scales[i / 16] * (float)(q - 32);
+    for (int j = 0; j < QUANT_K / 16; j++) {
+        int s = j / 2 % 4;
+        const uint8_t *low = b->ql + j / 8 * 64 + (s & 1) * 32 + j % 2 * 16,
+                      *high = b->qh + j / 8 * 32 + j % 2 * 16;
+        float a = d * (float)b->scales[j];
+        for (int i = 0; i < 16; i++) {
+            int v = (low[i] >> (s / 2 * 4) & 15) | (high[i] >> (2 * s) & 3) << 4;
+            out[16 * j + i] = a * (float)(v - 32);
+        }
     }
 }
 
