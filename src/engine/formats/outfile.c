@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "compiler.h"
+#include "file.h"
 #include "mem.h"
 
 static cn_status disk(const outfile *o, int error, cn_err *err)
@@ -46,8 +47,8 @@ cn_status outfile_reserve(outfile *o, uint64_t total, cn_err *err)
     struct statvfs fs = {0};
     int saved = errno;
     (void)fstatvfs(fileno(o->f), &fs);
-    cn_status st = cn_fail(err, CN_E_DISK, "%s needs %llu bytes, %llu are free: %s", o->path,
-                           (unsigned long long)total,
+    cn_status st = cn_fail(err, CN_E_DISK, "%s needs %llu bytes, %llu are free: %s",
+                           cn_path_base(o->path), (unsigned long long)total,
                            (unsigned long long)fs.f_bavail * fs.f_frsize, strerror(saved));
     return cn_next(err, st, "free disk space or write elsewhere");
 }

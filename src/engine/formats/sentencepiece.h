@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "err.h"
-#include "str.h"
 
 typedef enum spm_kind {
     SPM_NORMAL = 1,
@@ -37,5 +37,7 @@ typedef struct spm_model {
 /* `bytes` must outlive the model. */
 cn_status spm_parse(spm_model *out, cn_str bytes, cn_err *err);
 void spm_deinit(spm_model *m);
+/* Appends the file that spm_parse() reads as `m`. */
+void spm_write(cn_buf *out, const spm_model *m);
 
 #endif

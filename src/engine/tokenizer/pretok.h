@@ -32,8 +32,9 @@ typedef struct pre_stage {
     bool invert;     /* of PRE_REMOVED: what lies between the matches vanishes */
     bool single;     /* PRE_DIGITS: every digit is a match of its own */
     bool on_letters; /* PRE_DIGITS: of the byte alphabet, as it comes after a ByteLevel */
-    cn_str text;     /* PRE_STRING; borrowed from the tokenizer's arena */
-    void *regex;     /* PRE_REGEX; owned */
+    cn_str text; /* PRE_STRING, borrowed from the tokenizer's arena; PRE_REGEX of a name: the
+                    expression, constant */
+    void *regex; /* PRE_REGEX; owned */
 } pre_stage;
 
 enum { PRE_MAX_STAGES = 16 };
@@ -52,6 +53,8 @@ cn_status pretok_add_regex(pretok *p, cn_str pattern, pre_behaviour behaviour, b
                            cn_err *err);
 /* The stages behind a GGUF tokenizer.ggml.pre; CN_E_UNSUPPORTED names an unknown one. */
 cn_status pretok_by_name(pretok *p, cn_str name, cn_err *err);
+/* The expression behind a hand-written matcher (PRE_GPT2, PRE_LLAMA3, PRE_QWEN2); else NULL. */
+const char *pretok_pattern(pre_kind kind);
 /* The name it was asked for by, or what its only stage is called. */
 const char *pretok_name(const pretok *p);
 void pretok_deinit(pretok *p);

@@ -101,7 +101,17 @@ static cn_status add_step(pretok *p, const char *step, cn_err *err)
     };
     for (size_t i = 0; i < CN_ARRAY_LEN(own); i++)
         if (!strcmp(own[i].name, step)) return pretok_add(p, own[i].stage, err);
-    return pretok_add_regex(p, cn_str_of(step), PRE_ISOLATED, false, err);
+    size_t at = p->n;
+    cn_status st = pretok_add_regex(p, cn_str_of(step), PRE_ISOLATED, false, err);
+    if (!st) p->stages[at].text = cn_str_of(step);
+    return st;
+}
+
+const char *pretok_pattern(pre_kind kind)
+{
+    for (size_t i = 0; i < CN_ARRAY_LEN(known); i++)
+        if (known[i].kind == kind) return known[i].pattern;
+    return NULL;
 }
 
 cn_status pretok_by_name(pretok *p, cn_str name, cn_err *err)

@@ -80,8 +80,8 @@ static void copy_metadata(const gguf_job *j, gguf_writer *w)
 
 static cn_status make_metadata(const gguf_job *j, gguf_writer *w, cn_err *err)
 {
-    const export_source *src = j->src;
-    const char *tokens = src->base_path ? src->base_path : src->tokenizer_path;
+    const cn_model *base = j->net->base;
+    const char *tokens = base ? weights_path(base->files) : j->src->tokenizer_path;
     gguf_put_string(w, "general.type", CN_STR("model"));
     quantize_put_hparams(w, &j->net->hp);
     return tokens ? quantize_put_vocab(w, tokens, j->net->hp.n_vocab, err) : CN_OK;

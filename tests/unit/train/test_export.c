@@ -5,7 +5,9 @@
 #include <conatus/session.h>
 #include <dirent.h>
 #include <math.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -303,12 +305,268 @@ static void types(void **state)
     world_close(&w);
 }
 
+/* ---- Hugging Face folders ---- */
+
+/* A folder and a file of the same type hold the same numbers. */
+static void check_hf(const char *arch, bool folder, cn_dtype type)
+{
+    world w;
+    cn_err err = {0};
+    logits from_folder, from_file;
+    world_open(&w, arch, folder, TRAIN_FULL, NULL);
+    export_source src = {.base_path = folder ? w.files.folder : w.files.gguf};
+    char *path = cn_path_join(w.files.dir, "same.gguf");
+    must(export_hf(w.net, &src, w.out, type, &err), &err);
+    must(export_gguf(w.net, &src, path, type, &err), &err);
+    run_file(&from_folder, w.out);
+    run_file(&from_file, path);
+    same("folder and file", arch, &from_file, &from_folder, CLOSE);
+    if (type == CN_F32) check_net(arch, w.net, &from_folder);
+    cn_free(path);
+    world_close(&w);
+}
+
+static void folders(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CN_ARRAY_LEN(archs); i++)
+        for (int folder = 0; folder < 2; folder++) {
+            check_hf(archs[i], folder, CN_F32);
+            check_hf(archs[i], folder, CN_BF16);
+        }
+}
+
+/* Everything in a folder but what an export writes outlives the next one. */
+static void replaced(void **state)
+{
+    (void)state;
+    world w;
+    cn_err err = {0};
+    const lora_options lora = {.rank = 2, .alpha = 4, .sites = 1 << SITE_Q};
+    world_open(&w, "llama", false, TRAIN_LORA, &lora);
+    export_source src = {.base_path = w.files.gguf};
+    assert_int_equal(mkdir(w.out, 0700), 0);
+    char *own = cn_path_join(w.out, "notes.txt"),
+         *stale = cn_path_join(w.out, "tokenizer.json"), *with_slash = cn_path_join(w.out, "");
+    must(cn_file_write(own, CN_STR("mine"), &err), &err);
+    must(cn_file_write(stale, CN_STR("{}"), &err), &err);
+    must(export_peft(w.net, &src, with_slash, &err), &err);
+    assert_true(cn_is_file(own));
+    assert_false(cn_is_file(stale));
+    assert_int_equal(files_in(w.out), 3);
+    size_t before = files_in(w.files.dir);
+    must(export_peft(w.net, &src, w.out, &err), &err);
+    assert_int_equal(export_hf(w.net, &src, w.out, CN_Q8_0, &err), CN_E_ARG);
+    assert_int_equal(files_in(w.files.dir), before);
+    assert_int_equal(files_in(w.out), 3);
+    cn_free(own);
+    cn_free(stale);
+    cn_free(with_slash);
+    world_close(&w);
+}
+
+/* ---- from scratch, with a tokenizer ---- */
+
+static const char *const texts[] = {"",
+                                    "Bonjour, je m'appelle Spinoza.",
+                                    "  two  spaces\n\n\tand 12345 digits ",
+                                    "\u00e9t\u00e9 na\u00efve \u4e16\u754c \U0001f600",
+                                    "<|im_start|>user<|im_end|></s>",
+                                    "It's what we'll DO"};
+
+static void same_tokenizers(const cn_tokenizer *a, const cn_tokenizer *b, const char *what)
+{
+    assert_int_equal(cn_token_bos(a), cn_token_bos(b));
+    assert_int_equal(cn_token_eos(a), cn_token_eos(b));
+    assert_int_equal(cn_token_unk(a), cn_token_unk(b));
+    for (size_t i = 0; i < CN_ARRAY_LEN(texts); i++)
+        for (unsigned flags = 0; flags < 4; flags++) {
+            cn_tokens x = {0}, y = {0};
+            cn_err err = {0};
+            must(cn_encode(a, texts[i], strlen(texts[i]), flags, &x, &err), &err);
+            must(cn_encode(b, texts[i], strlen(texts[i]), flags, &y, &err), &err);
+            if (x.n != y.n || (x.n && memcmp(x.ids, y.ids, x.n * sizeof *x.ids) != 0))
+                fail_msg("%s: \"%s\" with flags %u: %zu and %zu tokens", what, texts[i], flags,
+                         x.n, y.n);
+            cn_tokens_free(&x);
+            cn_tokens_free(&y);
+        }
+    for (int32_t id = 0; id < cn_n_vocab(a) && id < cn_n_vocab(b); id++) {
+        assert_int_equal(cn_token_is_control(a, id), cn_token_is_control(b, id));
+        assert_int_equal(cn_token_is_end(a, id), cn_token_is_end(b, id));
+    }
+}
+
+static void check_tokenizer(const cn_tokenizer *want, const char *path, const char *template)
+{
+    cn_err err = {0};
+    cn_tokenizer *t;
+    must(cn_tokenizer_open(&t, path, &err), &err);
+    same_tokenizers(want, t, path);
+    const char *own = cn_tokenizer_chat_template(t, NULL);
+    if (template) assert_non_null(own);
+    if (template) assert_string_equal(own, template);
+    cn_tokenizer_free(t);
+}
+
+static hparams small_hparams(const char *arch, model_family family, uint32_t n_vocab)
+{
+    hparams hp = {.family = family,
+                  .n_layers = 2,
+                  .n_embd = 32,
+                  .n_ff = 48,
+                  .n_heads = 4,
+                  .n_kv_heads = family == FAMILY_LLAMA ? 2 : 4,
+                  .head_dim = 8,
+                  .n_vocab = n_vocab,
+                  .n_ctx_train = 64,
+                  .n_rot = family == FAMILY_GPT2   ? 0
+                           : family == FAMILY_PHI2 ? 4
+                                                   : 8,
+                  .norm_eps = 1e-5F,
+                  .rope_base = 10000,
+                  .rope_linear = 1};
+    snprintf(hp.arch, sizeof hp.arch, "%s", arch);
+    hp.rope_neox = strcmp(arch, "llama") != 0;
+    return hp;
+}
+
+/* What was exported is a base again, with another template; exported as a folder once more. */
+static void check_again(const char *what, const char *base_path, const cn_tokenizer *want,
+                        const char *chat, const logits *file)
+{
+    cn_err err = {0};
+    net *n;
+    logits l;
+    cn_buf out = {0};
+    cn_model *base = open_model(base_path);
+    cn_buf_printf(&out, "%s.again", base_path);
+    must(net_from_base(&n, base, TRAIN_FULL, NULL, &err), &err);
+    must(net_fill(n, 1, &err), &err);
+    export_source src = {.base_path = base_path, .chat_template = chat};
+    must(export_hf(n, &src, out.p, CN_F32, &err), &err);
+    run_file(&l, out.p);
+    same("and again", what, file, &l, CLOSE);
+    check_tokenizer(want, out.p, chat);
+    net_free(n);
+    cn_model_close(base);
+    cn_buf_deinit(&out);
+}
+
+/* A model of our own, as both; then the file as a base, and a folder made from that. */
+static void check_scratch(const char *arch, model_family family, bool tied,
+                          const char *tokenizer, const char *chat)
+{
+    cn_err err = {0};
+    cn_tokenizer *want;
+    net *n;
+    tiny_model files;
+    logits file, folder;
+    char *path = fixture(tokenizer);
+    tiny_model_write(&files, "llama"); /* for its folder */
+    must(cn_tokenizer_open(&want, path, &err), &err);
+    uint32_t n_vocab = CN_MAX((uint32_t)cn_n_vocab(want), V);
+    hparams hp = small_hparams(arch, family, n_vocab);
+    must(net_from_scratch(&n, &hp, tied, &err), &err);
+    must(net_fill(n, 5, &err), &err);
+    shake(n);
+    export_source src = {.tokenizer_path = path,
+                         .chat_template = chat,
+                         .name = "Small",
+                         .description = "a test"};
+    char *gguf_path = cn_path_join(files.dir, "own.gguf"), *hf = cn_path_join(files.dir, "own");
+    must(export_gguf(n, &src, gguf_path, CN_F32, &err), &err);
+    must(export_hf(n, &src, hf, CN_F32, &err), &err);
+    run_file(&file, gguf_path);
+    run_file(&folder, hf);
+    same(tokenizer, arch, &file, &folder, CLOSE);
+    check_tokenizer(want, gguf_path, chat);
+    check_tokenizer(want, hf, chat);
+    check_again(arch, gguf_path, want, chat, &file);
+    check_again(arch, hf, want, chat ? "another" : NULL, &file);
+    net_free(n);
+    cn_tokenizer_free(want);
+    remove_all(files.dir);
+    cn_free(gguf_path);
+    cn_free(hf);
+    cn_free(path);
+}
+
+static void from_scratch(void **state)
+{
+    (void)state;
+    static const char chat[] = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>"
+                               "{% endfor %}";
+    check_scratch("llama", FAMILY_LLAMA, true, "tokenizer/spm/tokenizer.model", chat);
+    check_scratch("llama", FAMILY_LLAMA, false, "tokenizer/spm/tokenizer.json", NULL);
+    check_scratch("qwen2", FAMILY_LLAMA, true, "tokenizer/bpe", chat);
+    check_scratch("qwen3", FAMILY_LLAMA, false, "tokenizer/bpe/tokenizer.json", chat);
+    check_scratch("phi2", FAMILY_PHI2, false, "tokenizer/files", NULL);
+    check_scratch("gpt2", FAMILY_GPT2, true, "tokenizer/files", NULL);
+}
+
+/* ---- a full disk ---- */
+
+/* A small disk of this process's own; false where that is not allowed. Last of all tests: the
+ * process keeps it. */
+static bool mount_small_disk(const char *folder)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", folder, "tmpfs", 0, "size=49152,mode=0700") == 0;
+}
+
+static void expect_full(cn_status st, const cn_err *err, const char *folder)
+{
+    assert_int_equal(st, CN_E_DISK);
+    print_message("%s: %s; %s\n", err->what, err->why, err->next);
+    assert_non_null(strstr(err->why, "needs "));
+    assert_non_null(strstr(err->why, "are free"));
+    assert_true(err->next[0] != '\0');
+    assert_int_equal(files_in(folder), 2);
+}
+
+static void full_disk(void **state)
+{
+    (void)state;
+    world w;
+    cn_err err = {0};
+    const lora_options lora = {.rank = 30, .alpha = 4, .sites = (1 << SITES_PER_LAYER) - 1};
+    world_open(&w, "llama", false, TRAIN_LORA, &lora);
+    assert_int_equal(mkdir(w.out, 0700), 0);
+    if (!mount_small_disk(w.out)) {
+        world_close(&w);
+        print_message("skipped: this process may not mount a disk\n");
+        skip();
+    }
+    export_source src = {.base_path = w.files.gguf};
+    char *folder = cn_path_join(w.out, "folder"), *file = cn_path_join(w.out, "x.gguf"),
+         *old = cn_path_join(folder, "adapter_config.json");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    must(cn_file_write(old, CN_STR("before"), &err), &err);
+    must(cn_file_write(file, CN_STR("before"), &err), &err);
+    expect_full(export_peft(w.net, &src, folder, &err), &err, w.out);
+    expect_full(export_hf(w.net, &src, folder, CN_F32, &err), &err, w.out);
+    expect_full(export_gguf(w.net, &src, file, CN_F32, &err), &err, w.out);
+    cn_buf text = {0};
+    must(cn_file_read(&text, old, 100, &err), &err);
+    must(cn_file_read(&text, file, 100, &err), &err);
+    assert_string_equal(text.p, "beforebefore");
+    cn_buf_deinit(&text);
+    umount(w.out);
+    cn_free(folder);
+    cn_free(file);
+    cn_free(old);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adapters),
-        cmocka_unit_test(whole_models),
-        cmocka_unit_test(types),
+        cmocka_unit_test(adapters),  cmocka_unit_test(whole_models),
+        cmocka_unit_test(types),     cmocka_unit_test(folders),
+        cmocka_unit_test(replaced),  cmocka_unit_test(from_scratch),
+        cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
