@@ -8,7 +8,7 @@
 #include "jsonl.h"
 #include "mem.h"
 #include "model.h"
-#include "scoring.h"
+#include "score.h"
 #include "table.h"
 #include "verbs.h"
 
@@ -56,7 +56,7 @@ static size_t largest(const float *logits, int32_t n_vocab, int32_t *ids, size_t
     return have;
 }
 
-static void write_logits(const logits_job *job, const score *s, json_out *out)
+static void write_logits(const logits_job *job, const eval_score *s, json_out *out)
 {
     int32_t n_vocab = (int32_t)cn_model_info_of(job->model.model)->n_vocab, top[N_TOP];
     size_t n = largest(s->logits, n_vocab, top, N_TOP);
@@ -86,10 +86,10 @@ static void write_logits(const logits_job *job, const score *s, json_out *out)
 static cn_status answer(const logits_job *job, const int32_t *ids, size_t n, json_out *out,
                         cn_err *err)
 {
-    score s;
+    eval_score s;
     if (n == 0) return cn_fail(err, CN_E_ARG, "no ids: give at least one");
     cn_session_truncate(job->session, 0);
-    cn_status st = cli_score(job->session, job->model.model, ids, n, 1, &s, err);
+    cn_status st = eval_score_ids(&s, job->session, job->model.model, ids, n, 1, NULL, err);
     if (!st) write_logits(job, &s, out);
     return st;
 }

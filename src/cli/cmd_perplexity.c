@@ -1,6 +1,4 @@
-/* conatus perplexity: how well a model foresees a text, in windows of the context. The second
- * half of every window counts, as each of its tokens then has at least half a window before it.
- */
+/* conatus perplexity: how well a model foresees a text, in windows of the context. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +11,7 @@
 #include "mem.h"
 #include "model.h"
 #include "progress.h"
-#include "scoring.h"
+#include "score.h"
 #include "verbs.h"
 
 typedef struct perplexity_settings {
@@ -33,64 +31,36 @@ static const cli_option options[] = {
     CLI_COMMON_OPTIONS(perplexity_settings),
 };
 
-typedef struct totals {
-    double nll, squares;
-    size_t tokens, windows;
-} totals;
-
-/* The first token of every window is the beginning-of-text where the model has one. */
-static cn_status score_window(cn_session *session, const cli_model *m, int32_t *window,
-                              size_t n, totals *t, cn_err *err)
+static void at_window(void *bar, size_t done, size_t total)
 {
-    score s;
-    int32_t bos = cn_token_bos(m->tokenizer), kept = window[0];
-    size_t first = n / 2 + 1;
-    if (bos >= 0 && t->windows > 0) window[0] = bos;
-    cn_session_truncate(session, 0);
-    cn_status st = cli_score(session, m->model, window, n, first, &s, err);
-    window[0] = kept;
-    if (st) return st;
-    t->nll += s.nll;
-    t->squares += s.nll_squares;
-    t->tokens += n - first;
-    t->windows++;
-    return CN_OK;
+    cli_progress_at(bar, (double)done, (double)total);
 }
 
 static cn_status score_text(const perplexity_settings *s, const cli_model *m, cn_tokens *ids,
-                            totals *t, size_t *n_ctx, cn_err *err)
+                            eval_text *t, cn_err *err)
 {
     cn_session *session = NULL;
     cn_status st = cli_session_new(&session, m, &s->model, err);
     if (st) return st;
-    *n_ctx = CN_MIN(cn_session_n_ctx(session), s->model.ctx ? UINT32_MAX : 512);
-    size_t windows = ids->n / *n_ctx;
-    if (windows == 0) {
-        st = cn_fail(err, CN_E_ARG, "the text has %zu tokens, a window needs %zu", ids->n,
-                     *n_ctx);
-        cn_next(err, st, "use a longer text or a smaller --ctx");
-    }
-    if (s->chunks) windows = CN_MIN(windows, (size_t)s->chunks);
+    size_t n_ctx = CN_MIN(cn_session_n_ctx(session), s->model.ctx ? UINT32_MAX : 512);
     cli_progress bar = cli_progress_start("perplexity", false);
-    for (size_t i = 0; i < windows && !st; i++) {
-        st = score_window(session, m, ids->ids + i * *n_ctx, *n_ctx, t, err);
-        cli_progress_at(&bar, (double)(i + 1), (double)windows);
-    }
+    st = eval_text_score(t, session, m->model, ids->ids, ids->n, n_ctx,
+                         cn_token_bos(m->tokenizer), (size_t)s->chunks, at_window, &bar, err);
     cli_progress_end(&bar);
     cn_session_free(session);
     return st;
 }
 
 /* The error of the mean log-probability, carried over to its exponential. */
-static void report(const perplexity_settings *s, const totals *t, size_t n_ctx)
+static void report(const perplexity_settings *s, const eval_text *t)
 {
     double n = (double)t->tokens, mean = t->nll / n, ppl = exp(mean);
-    double variance = t->squares / n - mean * mean;
+    double variance = t->nll_squares / n - mean * mean;
     double error = n > 1 && variance > 0 ? ppl * sqrt(variance / (n - 1)) : 0;
     if (!s->common.json) {
         printf(
             "perplexity %.4f +- %.4f  (nll %.6f a token, %zu tokens in %zu windows of %zu)\n",
-            ppl, error, mean, t->tokens, t->windows, n_ctx);
+            ppl, error, mean, t->tokens, t->n, t->window);
         return;
     }
     json_out j = {0};
@@ -100,8 +70,8 @@ static void report(const perplexity_settings *s, const totals *t, size_t n_ctx)
     json_put_num(&j, "nll", t->nll);
     json_put_num(&j, "nll_per_token", mean);
     json_put_uint(&j, "tokens", t->tokens);
-    json_put_uint(&j, "windows", t->windows);
-    json_put_uint(&j, "window", n_ctx);
+    json_put_uint(&j, "windows", t->n);
+    json_put_uint(&j, "window", t->window);
     json_close(&j, '}');
     json_print(&j);
 }
@@ -113,14 +83,14 @@ static cn_status run(const void *settings, cn_err *err)
     cli_model m = {0};
     cn_buf text = {0};
     cn_tokens ids = {0};
-    totals t = {0};
-    size_t n_ctx = 0;
+    eval_text t = {0};
     cli_catch_interrupt();
     cn_status st = cli_model_open(&m, s->common.words[0], &s->model, err);
     if (!st) st = cli_read_file(&text, file, (size_t)1 << 30, err);
     if (!st) st = cli_prompt_text(&m, cn_buf_view(&text), &ids, err);
-    if (!st) st = score_text(s, &m, &ids, &t, &n_ctx, err);
-    if (!st) report(s, &t, n_ctx);
+    if (!st) st = score_text(s, &m, &ids, &t, err);
+    if (!st) report(s, &t);
+    eval_text_deinit(&t);
     cn_tokens_free(&ids);
     cn_buf_deinit(&text);
     cli_model_close(&m);

@@ -51,6 +51,7 @@ static const char *action_of(const char *verb)
         {"quantize", "quantizing"},
         {"bench", "measuring the speed"},
         {"perplexity", "measuring the perplexity"},
+        {"eval", "evaluating the model"},
         {"doctor", "looking at the machine"},
         {"data", "checking the data"},
     };
