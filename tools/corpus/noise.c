@@ -297,7 +297,7 @@ static void ending(cn_buf *out, const noise_hand *h, cn_rng *rng)
     if ((last == '?' || last == '!') && chance(rng, h->stretch)) {
         for (uint64_t k = 1 + cn_rng_below(rng, 3); k > 0; k--)
             cn_buf_putc(out, last);
-    } else if (last != '?' && chance(rng, h->filler)) {
+    } else if (h->no_stop && last != '?' && chance(rng, h->filler)) {
         cn_buf_str(out, cn_str_of(said[cn_rng_below(rng, sizeof said / sizeof *said)]));
     }
     if (h->no_stop && last == '?' && chance(rng, h->short_form / 3)) {

@@ -26,7 +26,7 @@ cn_str rogue_statement(cn_str reply)
 {
     cn_str best = {0}, s;
     for (size_t at = 0; (s = rogue_sentence(reply, at)).n > 0; at += s.n + 1) {
-        if (s.p[s.n - 1] != '?' && s.n > 12) best = s;
+        if (s.p[s.n - 1] != '?' && s.n > best.n) best = s;
         if (at + s.n + 1 > reply.n) break;
     }
     return best;

@@ -8,7 +8,7 @@
 cn_str rogue_lower_first(co_game *g, cn_str s);
 /* The sentence that begins at s.p[from], with its mark; .n 0 at the end. */
 cn_str rogue_sentence(cn_str s, size_t from);
-/* The last sentence of a reply that is no question, .n 0 when there is none. */
+/* The longest sentence of a reply that is no question, .n 0 when there is none. */
 cn_str rogue_statement(cn_str reply);
 
 #endif

@@ -83,11 +83,10 @@ static int comprehension(const unsigned *e, size_t n)
 {
     int grasped = count(e, n, GRASP), sharp = count(e, n, SHARP);
     if (!grasped) return comprehension_without(e, n);
-    int mark = sharp ? 8 : grasped >= 2 ? 7 : 6;
-    if (sharp && (grasped >= 3 || count(e, n, LINK))) mark = 9;
-    if (count(e, n, CO_EV_MORAL)) mark = 9;
-    if (sharp >= 2 && (grasped >= 3 || count(e, n, CO_EV_MORAL))) mark = 10;
-    if (!sharp && grasped >= 2 && count(e, n, LINK)) mark = 8;
+    int mark = grasped >= 2 ? 7 : 6;
+    if (grasped >= 3 || (grasped == 2 && count(e, n, CO_EV_LINK))) mark = 8;
+    if (sharp) mark = grasped >= 2 || count(e, n, CO_EV_MORAL) ? 9 : 8;
+    if (sharp >= 2 || (sharp && grasped >= 3)) mark = 10;
     mark -= count(e, n, CO_EV_WRONG) > 0;
     mark -= count(e, n, CO_EV_GIVE_UP) > 0;
     return clamp(mark, 0, 10);
@@ -144,7 +143,7 @@ static int progression(const unsigned *e, size_t n)
     if (top == 2) return 2 + (count(e, n, CO_EV_OBJECT | CO_EV_QUESTION) > 0) + (late > start);
     if (top == 3) return 4 + (late == 3);
     if (n > 1 && late < 4) return late >= 2 ? 4 : 3; /* had it, then lost it */
-    int mark = 6 + (late > early) + (late > start + 1) + (end >= 5 && end > start);
+    int mark = 6 + (late > early) + (end >= 4 && end > start) + (end >= 5 && start <= 1);
     mark += late == 6 && end >= 5 && start < 5;
     mark -= 2 * (end < 3) + (end == 3 || (n > 1 && end < early));
     return clamp(mark, 0, 10);

@@ -19,8 +19,8 @@ typedef struct rubric_dialogue {
     bool unanswered; /* the pupil has the last word */
 } rubric_dialogue;
 
-rubric_dialogue rubric_dialogue_draw(co_game *g);
+/* How `g` is shown, and its marks. May play the game again, so that every mark is frequent. */
+rubric_dialogue rubric_dialogue_draw(co_game *g, rubric_marks *marks);
 void rubric_dialogue_text(co_game *g, const rubric_dialogue *d, cn_buf *out);
-rubric_marks rubric_dialogue_marks(const co_game *g, const rubric_dialogue *d);
 
 #endif

@@ -11,7 +11,7 @@ static int turns_kept(co_game *g)
     return 3 + (int)co_below(g->gen, (unsigned)(g->n - 2));
 }
 
-rubric_dialogue rubric_dialogue_draw(co_game *g)
+static rubric_dialogue draw(co_game *g)
 {
     rubric_dialogue d = {.n = turns_kept(g), .blank = co_chance(g->gen, 0.5)};
     unsigned at = co_below(g->gen, 100);
@@ -22,6 +22,39 @@ rubric_dialogue rubric_dialogue_draw(co_game *g)
     d.terse = co_chance(g->gen, 0.35);
     d.unanswered = co_chance(g->gen, 0.3);
     return d;
+}
+
+/* Most pupils are middling; a grader must see the others as often. In percent, by total: how
+ * many of the games that were played are kept. */
+static unsigned kept_share(int total)
+{
+    static const unsigned char shares[31] = {100, 60, 100, 80, 60, 90,  90,  90,  60, 70, 45,
+                                             45,  40, 35,  32, 25, 22,  24,  24,  24, 24, 20,
+                                             24,  24, 40,  50, 90, 100, 100, 100, 100};
+    return shares[total];
+}
+
+/* Another game with the same numbers going on. */
+static void play_again(co_game *g)
+{
+    co_gen *gen = g->gen;
+    gen->n_vars = gen->heldout_used = 0;
+    gen->epoch++;
+    co_play(g, gen);
+}
+
+rubric_dialogue rubric_dialogue_draw(co_game *g, rubric_marks *marks)
+{
+    enum { TRIES = 14 };
+    for (int i = 1;; i++) {
+        rubric_dialogue d = draw(g);
+        unsigned events[CO_MAX_TURNS];
+        for (int k = 0; k < d.n; k++)
+            events[k] = g->turns[k].events;
+        *marks = rubric_grade(events, (size_t)d.n);
+        if (i == TRIES || co_below(g->gen, 100) < kept_share(marks->total)) return d;
+        play_again(g);
+    }
 }
 
 static void line(cn_buf *out, const rubric_dialogue *d, const char *who, cn_str text)
@@ -69,18 +102,10 @@ void rubric_dialogue_text(co_game *g, const rubric_dialogue *d, cn_buf *out)
     }
 }
 
-rubric_marks rubric_dialogue_marks(const co_game *g, const rubric_dialogue *d)
-{
-    unsigned events[CO_MAX_TURNS];
-    for (int i = 0; i < d->n; i++)
-        events[i] = g->turns[i].events;
-    return rubric_grade(events, (size_t)d->n);
-}
-
 void rubric_evaluate(co_game *g, cn_buf *out)
 {
-    rubric_dialogue d = rubric_dialogue_draw(g);
-    rubric_marks m = rubric_dialogue_marks(g, &d);
+    rubric_marks m;
+    rubric_dialogue d = rubric_dialogue_draw(g, &m);
     rubric_record r = {.out = out};
     cn_buf text = {0};
     rubric_record_open(&r);

@@ -51,17 +51,23 @@ static int best_turn(const co_game *g, int n)
     return b;
 }
 
-/* A sentence of the pupil that can be quoted: short enough, no question, at least three words.
+/* True when a sentence says something and can stand between « ». */
+static bool worth_quoting(cn_str s, cn_str key)
+{
+    if (s.n < 24 || s.n > 80 || memmem(s.p, s.n, "«", 2)) return false;
+    return key.n == 0 || memmem(s.p, s.n, key.p, key.n);
+}
+
+/* The pupil's sentence with the key word, or else the first that is long enough; no question.
  */
 static cn_str quotable(const co_turn *t)
 {
     cn_str text = cn_str_of(t->user), s;
     for (size_t at = 0; (s = rogue_sentence(text, at)).n > 0; at += s.n + 1) {
-        bool question = s.p[s.n - 1] == '?';
-        while (s.n && strchr(".!? ", s.p[s.n - 1]))
-            s.n--;
-        if (!question && s.n >= 18 && s.n <= 70 && !memmem(s.p, s.n, "«", 2)) return s;
-        s.n = rogue_sentence(text, at).n;
+        cn_str bare = s;
+        while (bare.n && strchr(".! ", bare.p[bare.n - 1]))
+            bare.n--;
+        if (s.p[s.n - 1] != '?' && worth_quoting(bare, t->key)) return bare;
         if (at + s.n + 1 > text.n) break;
     }
     return (cn_str){0};
@@ -71,7 +77,7 @@ static const char *praise_of(co_game *g, const co_turn *t, cn_str *own)
 {
     size_t i = merit(t->events);
     bool decent = i == N_MERITS || merits[i].worth > 3;
-    *own = quotable(t);
+    *own = t->events & CO_EV_LOST ? (cn_str){0} : quotable(t);
     bool about_idea = i < N_MERITS && merits[i].worth > 3 && !(t->events & CO_EV_EXAMPLE);
     if (decent && own->n && co_chance(g->gen, about_idea ? 0.3 : 0.45)) return "quote";
     *own = t->key;
@@ -90,12 +96,15 @@ static void put_quoting(cn_buf *out, cn_str text, cn_str own)
     }
 }
 
+/* Who does not play along hears of that first. */
 static const char *weakest(const rubric_marks *m)
 {
+    int least = m->comprehension < m->progression ? m->comprehension : m->progression;
     if (m->total >= 27) return "top";
-    if (m->comprehension <= m->cooperation && m->comprehension <= m->progression)
-        return "comprehension";
-    return m->progression <= m->cooperation ? "progression" : "cooperation";
+    if (m->cooperation < least || (m->cooperation <= 2 && m->cooperation <= least + 1)) {
+        return "cooperation";
+    }
+    return m->comprehension <= m->progression ? "comprehension" : "progression";
 }
 
 static void say(co_game *g, const char *part, const char *which, cn_str own, cn_buf *out)
@@ -126,8 +135,8 @@ static void compose(co_game *g, const rubric_dialogue *d, const rubric_marks *m,
 
 void rubric_message(co_game *g, cn_buf *line)
 {
-    rubric_dialogue d = rubric_dialogue_draw(g);
-    rubric_marks m = rubric_dialogue_marks(g, &d);
+    rubric_marks m;
+    rubric_dialogue d = rubric_dialogue_draw(g, &m);
     rubric_record r = {.out = line};
     cn_buf text = {0};
     rubric_record_open(&r);
