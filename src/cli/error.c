@@ -52,6 +52,7 @@ static const char *action_of(const char *verb)
         {"bench", "measuring the speed"},
         {"perplexity", "measuring the perplexity"},
         {"eval", "evaluating the model"},
+        {"jobs", "looking after training runs"},
         {"doctor", "looking at the machine"},
         {"data", "checking the data"},
     };
