@@ -28,9 +28,9 @@ static rubric_dialogue draw(co_game *g)
  * many of the games that were played are kept. */
 static unsigned kept_share(int total)
 {
-    static const unsigned char shares[31] = {100, 60, 100, 80, 60, 90,  90,  90,  60, 70, 45,
-                                             45,  40, 35,  32, 25, 22,  24,  24,  24, 24, 20,
-                                             24,  24, 40,  50, 90, 100, 100, 100, 100};
+    static const unsigned char shares[31] = {100, 59, 100, 78, 53,  100, 100, 97,  32, 38, 18,
+                                             21,  14, 8,   10, 14,  17,  18,  25,  23, 23, 29,
+                                             44,  43, 58,  68, 100, 100, 100, 100, 100};
     return shares[total];
 }
 
