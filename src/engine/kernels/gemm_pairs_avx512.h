@@ -1,4 +1,4 @@
-/* Units of gemm_vec.h that are two bf16: the even k in the low half. */
+/* Template: units of gemm_vec.h that are two bf16: the even k in the low half. */
 #define UNIT 2
 
 /* LANES units along k from the n > 0 numbers at p. */

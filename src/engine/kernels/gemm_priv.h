@@ -55,6 +55,13 @@ static inline float gemm_alpha(const gemm *g)
     return g->alpha == 0 ? 1 : g->alpha;
 }
 
+static inline const void *gemm_weights_at(const kern_mat *w, size_t row, size_t column)
+{
+    const cn_dtype_info *info = cn_dtype_info_of((uint32_t)w->type);
+    return (const char *)w->data + row * w->row_bytes +
+           column / info->block * info->block_bytes;
+}
+
 /* Columns [from, from + n) of a row as f32; both begin and end at blocks of the type. Inline,
  * as quant_row_to_f32 is built for each instruction set. */
 static inline void gemm_unpack(const kern_mat *w, size_t row, size_t from, size_t n, float *out)
@@ -62,7 +69,7 @@ static inline void gemm_unpack(const kern_mat *w, size_t row, size_t from, size_
     const cn_dtype_info *info = cn_dtype_info_of((uint32_t)w->type);
     size_t block = info->block;
     kern_mat part = *w;
-    part.data = (const char *)w->data + row * w->row_bytes + from / block * info->block_bytes;
+    part.data = gemm_weights_at(w, row, from);
     if (w->type != CN_NF4_DQ) {
         part.n_cols = (uint32_t)n;
         quant_row_to_f32(&part, 0, out);

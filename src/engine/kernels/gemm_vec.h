@@ -5,6 +5,7 @@
  * pair of k, k + 1 as two bf16. A panel of A is ROWS rows, out[u * ROWS + i]; one of B is WIDE
  * columns, out[u * WIDE + j]. What lies behind an edge is 0. */
 #include "gemm_priv.h"
+#include "quant_blocks.h"
 
 #define ROWS (LANES == 8 ? 4 : 8) /* of a tile of C, whose sums stay in registers */
 #define VECS 3
@@ -131,23 +132,59 @@ static void pack_b_across(float *out, size_t panel, const float *p, size_t strid
                                       CN_MIN(cols - c - v, LANES), round));
 }
 
-/* Columns [c, c + cols) of a row of weights. */
-static void expand(const kern_mat *w, size_t row, size_t c, size_t cols, float *out)
+static void expand_halves(const char *p, cn_dtype type, size_t n, float *out)
 {
-    if (w->type != CN_F16 && w->type != CN_BF16) {
-        gemm_unpack(w, row, c, cols, out);
-        return;
-    }
-    const char *h = (const char *)w->data + row * w->row_bytes + c * sizeof(uint16_t);
-    for (size_t i = 0; i < cols; i += LANES, h += LANES * sizeof(uint16_t)) {
-        size_t n = CN_MIN(cols - i, LANES);
+    for (size_t i = 0; i < n; i += LANES, p += LANES * sizeof(uint16_t)) {
+        size_t left = CN_MIN(n - i, LANES);
         uint16_t some[LANES] = {0};
-        const void *at = n == LANES ? h : memcpy(some, h, n * sizeof *some);
-        vf v = w->type == CN_F16 ? vf_load_f16(at) : vf_load_bf16(at);
-        if (n == LANES)
+        const void *at = left == LANES ? p : memcpy(some, p, left * sizeof *some);
+        vf v = type == CN_F16 ? vf_load_f16(at) : vf_load_bf16(at);
+        if (left == LANES)
             vf_store(out + i, v);
         else
-            vf_store_n(out + i, v, n);
+            vf_store_n(out + i, v, left);
+    }
+}
+
+ISA_INLINE void expand_nf4(const uint8_t qs[32], float absmax, float *out)
+{
+    for (size_t i = 0; i < 64; i += LANES)
+        vf_store(out + i, vf_of_nibbles(quant_nf4_values, qs + i / 2) * vf_set(absmax));
+}
+
+/* `first` is the number of the block at `b` in its tensor. */
+static void expand_nf4_dq(const block_nf4_dq *b, size_t first, const void *aux, size_t n,
+                          float *out)
+{
+    for (size_t i = 0; i < n / 64; i++) {
+        float offset, scale;
+        memcpy(&offset, aux, sizeof offset);
+        memcpy(&scale, (const char *)aux + 4 + (first + i) / 256 * 4, sizeof scale);
+        expand_nf4(b[i].qs, quant_nf4_scales[b[i].code] * scale + offset, out + 64 * i);
+    }
+}
+
+/* Columns [from, from + n) of a row of weights; both begin and end at blocks of the type. */
+static void expand(const kern_mat *w, size_t row, size_t from, size_t n, float *out)
+{
+    const char *p = gemm_weights_at(w, row, from);
+    switch ((unsigned)w->type) {
+    case CN_F16:
+    case CN_BF16:
+        expand_halves(p, w->type, n, out);
+        break;
+    case CN_NF4:
+        for (size_t i = 0; i < n / 64; i++) {
+            const block_nf4 *b = (const block_nf4 *)p + i;
+            expand_nf4(b->qs, b->absmax, out + 64 * i);
+        }
+        break;
+    case CN_NF4_DQ:
+        expand_nf4_dq((const block_nf4_dq *)p, ((w->row0 + row) * w->n_cols + from) / 64,
+                      w->aux, n, out);
+        break;
+    default:
+        gemm_unpack(w, row, from, n, out);
     }
 }
 
@@ -218,7 +255,10 @@ static ahead ahead_of_view(const gemm_view *v, size_t i, size_t rows, size_t j, 
 ISA_INLINE void fetch(ahead *a, bool near)
 {
     if (!a->rows) return;
-    __builtin_prefetch(a->at, 0, near ? 3 : 2);
+    if (near)
+        __builtin_prefetch(a->at, 0, 3);
+    else
+        __builtin_prefetch(a->at, 0, 2);
     a->at += 64;
     if (a->at < a->end) return;
     a->end += a->stride;
@@ -342,9 +382,8 @@ static ahead ahead_of_b(const gemm_part *t, const block *b, size_t j)
     const kern_mat *w = t->g->b_mat;
     if (!w) return ahead_of_view(&t->g->b, b->p, b->kc, j, cols);
     if (!t->g->b_mat_transposed) return (ahead){0};
-    return ahead_of((const char *)w->data + j * w->row_bytes +
-                        cn_dtype_row_bytes(w->type, b->p),
-                    cn_dtype_row_bytes(w->type, b->kc), w->row_bytes, cols);
+    return ahead_of(gemm_weights_at(w, j, b->p), cn_dtype_row_bytes(w->type, b->kc),
+                    w->row_bytes, cols);
 }
 
 /* The tile of C after that at row r of a block and column c: below, or on top of the next. */

@@ -186,6 +186,19 @@ ISA_INLINE vu vu_lookup(const uint8_t table[16], vu index)
     return (vu)_mm256_shuffle_epi8(t, (__m256i)index);
 }
 
+/* table[nibble] for the nibbles of 4 bytes, the high one of each first. */
+ISA_INLINE vf vf_of_nibbles(const float table[16], const uint8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    __m256i b = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
+    __m256i index = _mm256_or_si256(_mm256_srli_epi64(b, 4), _mm256_slli_epi64(b, 32));
+    __m256 first = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index),
+           second = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
+    return (vf)_mm256_blendv_ps(first, second,
+                                _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+
 /* 16 bytes of each of 8 rows as 4 vectors: lane r of out[j] is word j of row r. */
 ISA_INLINE void vu_rows(vu out[4], const uint8_t *p, size_t stride)
 {

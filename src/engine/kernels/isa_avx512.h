@@ -172,6 +172,15 @@ ISA_INLINE vu vu_lookup(const uint8_t table[16], vu index)
     return (vu)_mm512_shuffle_epi8(t, (__m512i)index);
 }
 
+/* table[nibble] for the nibbles of 8 bytes, the high one of each first. */
+ISA_INLINE vf vf_of_nibbles(const float table[16], const uint8_t *p)
+{
+    __m512i b = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)p));
+    __m512i low = _mm512_slli_epi64(b, 32); /* what is above the index does not count */
+    __m512i index = _mm512_or_si512(_mm512_srli_epi64(b, 4), low);
+    return (vf)_mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
+}
+
 /* 16 bytes of each of 16 rows as 4 vectors: lane r of out[j] is word j of row r. */
 ISA_INLINE void vu_rows(vu out[4], const uint8_t *p, size_t stride)
 {

@@ -166,6 +166,12 @@ ISA_INLINE vu vu_lookup(const uint8_t table[16], vu index)
     return (vu)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index & 0x0F0F0F0F));
 }
 
+/* table[nibble] for the nibbles of 2 bytes, the high one of each first. */
+ISA_INLINE vf vf_of_nibbles(const float table[16], const uint8_t *p)
+{
+    return (vf){table[p[0] >> 4], table[p[0] & 15], table[p[1] >> 4], table[p[1] & 15]};
+}
+
 /* 16 bytes of each of 4 rows as 4 vectors: lane r of out[j] is word j of row r. */
 ISA_INLINE void vu_rows(vu out[4], const uint8_t *p, size_t stride)
 {
