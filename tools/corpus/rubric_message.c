@@ -18,7 +18,7 @@ static const struct {
     {CO_EV_INSULT | CO_EV_LEAVE, "hostile", 0},
     {CO_EV_GIVE_UP | CO_EV_REFUSE, "giveup", 2},
     {CO_EV_PRECISE | CO_EV_MORAL | CO_EV_RIGHT, "grasp", 9},
-    {CO_EV_LINK | CO_EV_PARTIAL, "grasp", 7},
+    {CO_EV_LINK | CO_EV_PARTIAL, "partial", 7},
     {CO_EV_OBJECT, "object", 6},
     {CO_EV_QUESTION, "question", 6},
     {CO_EV_LOST, "lost", 5},
@@ -73,16 +73,28 @@ static cn_str quotable(const co_turn *t)
     return (cn_str){0};
 }
 
-static const char *praise_of(co_game *g, const co_turn *t, cn_str *own)
+static bool hostile(const co_game *g, int n)
 {
+    for (int i = 0; i < n; i++) {
+        if (g->turns[i].events & (CO_EV_INSULT | CO_EV_LEAVE)) return true;
+    }
+    return false;
+}
+
+/* The rule of the compliment for turn `b` of the first `n`; *own: the words that it quotes. */
+static const char *praise_of(co_game *g, int b, int n, cn_str *own)
+{
+    const co_turn *t = &g->turns[b];
     size_t i = merit(t->events);
-    bool decent = i == N_MERITS || merits[i].worth > 3;
+    const char *praise = i < N_MERITS ? merits[i].praise : "claim";
+    if (i < N_MERITS && merits[i].worth <= 3) return hostile(g, n) ? "hostile" : praise;
     *own = t->events & CO_EV_LOST ? (cn_str){0} : quotable(t);
-    bool about_idea = i < N_MERITS && merits[i].worth > 3 && !(t->events & CO_EV_EXAMPLE);
-    if (decent && own->n && co_chance(g->gen, about_idea ? 0.3 : 0.45)) return "quote";
+    if (own->n && co_chance(g->gen, 0.35)) return "quote";
     *own = t->key;
-    if (decent && !about_idea && t->key.n) return "example";
-    return i < N_MERITS ? merits[i].praise : "claim";
+    if (!t->key.n) return praise;
+    if (t->events & CO_EV_EXAMPLE) return "example";
+    if (strcmp(praise, "grasp") == 0) return co_chance(g->gen, 0.6) ? "grasp.key" : praise;
+    return i == N_MERITS ? "word" : praise;
 }
 
 /* Appends `text` with the pupil's words where % stands. */
@@ -125,7 +137,7 @@ static void compose(co_game *g, const rubric_dialogue *d, const rubric_marks *m,
     const char *idea =
         b > 0 && g->turns[b - 1].idea[0] ? g->turns[b - 1].idea : g->turns[b].idea;
     cn_str own = {0};
-    const char *praise = praise_of(g, &g->turns[b], &own);
+    const char *praise = praise_of(g, b, d->n, &own);
     co_set(g->gen, "mterm",
            idea[0] ? co_draw(g->gen, co_idea_rule(g, idea, "term")) : CN_STR("notre question"));
     say(g, "praise", praise, own, out);
