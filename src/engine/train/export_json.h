@@ -40,7 +40,7 @@ static inline void json_str(cn_buf *b, const char *key, cn_str s)
 static inline void json_real(cn_buf *b, const char *key, double v, bool is_float)
 {
     char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 7; digits <= 17; digits++) { /* 10000 rather than 1e+04 */
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (is_float ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v) break;
     }

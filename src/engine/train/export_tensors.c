@@ -29,7 +29,8 @@ const char *export_site_name(linear_site site)
 
 uint32_t export_turned_heads(const net *n, linear_site site, bool halves)
 {
-    if (strcmp(n->hp.arch, "llama") != 0 || n->half_rotation == halves) return 0;
+    /* the pairs that the arithmetic turns tell the order; elsewhere both files have halves */
+    if (strcmp(n->hp.arch, "llama") != 0 || n->hp.rope_neox == halves) return 0;
     return site == SITE_Q ? n->hp.n_heads : site == SITE_K ? n->hp.n_kv_heads : 0;
 }
 

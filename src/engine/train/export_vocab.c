@@ -216,7 +216,9 @@ static cn_status fill_model(spm_model *m, cn_arena *arena, const gguf *g, const 
         return cn_fail(err, CN_E_UNSUPPORTED, "tokenizer.model needs an unknown token");
     for (size_t id = 0; id < t->v.n; id++) {
         const vocab_token *k = &t->v.tokens[id];
-        m->pieces[id] = (spm_piece){piece_text(arena, &t->v, id), k->score, (spm_kind)k->kind};
+        bool second = k->kind == TOK_UNKNOWN && (int32_t)id != t->unk; /* a file has one */
+        m->pieces[id] = (spm_piece){piece_text(arena, &t->v, id), k->score,
+                                    second ? SPM_CONTROL : (spm_kind)k->kind};
         if (!m->pieces[id].text.p) return cn_fail(err, CN_E_NOMEM, "%zu pieces", t->v.n);
     }
     return CN_OK;

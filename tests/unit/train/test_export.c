@@ -17,7 +17,7 @@
 #include "run.h"
 #include "tiny_model.h"
 
-enum { N = 21, V = 96 };
+enum { N = 21, V = 96, MAX_V = 512 }; /* tokens of a text; of the tiny models; at most */
 
 static const char *const archs[] = {"llama", "llama3", "mistral", "qwen2",
                                     "qwen3", "phi2",   "gpt2"};
@@ -100,7 +100,8 @@ static void world_close(world *w)
 /* ---- logits ---- */
 
 typedef struct logits {
-    float at[N * V];
+    size_t v;
+    float at[N * MAX_V]; /* (N, v) */
 } logits;
 
 static void run_model(logits *out, const cn_model *m, const cn_adapter *adapter)
@@ -117,7 +118,9 @@ static void run_model(logits *out, const cn_model *m, const cn_adapter *adapter)
     float one = 1;
     if (adapter) must(cn_session_adapters(s, &adapter, &one, 1, &err), &err);
     must(cn_session_eval(s, ids, N, true, &got, &err), &err);
-    memcpy(out->at, got, sizeof out->at);
+    out->v = cn_model_info_of(m)->n_vocab;
+    assert_in_range(out->v, V, MAX_V);
+    memcpy(out->at, got, N * out->v * sizeof *got);
     cn_session_free(s);
 }
 
@@ -143,7 +146,8 @@ static void run_adapter(logits *out, const char *base, const char *peft)
 static double apart(const logits *a, const logits *b)
 {
     double worst = 0, size = 0;
-    for (size_t i = 0; i < N * V; i++) {
+    assert_int_equal(a->v, b->v);
+    for (size_t i = 0; i < N * a->v; i++) {
         worst = fmax(worst, fabs((double)a->at[i] - (double)b->at[i]));
         size = fmax(size, fabs((double)a->at[i]));
         assert_true(isfinite(b->at[i]));
@@ -168,9 +172,9 @@ static double loss_of_logits(const logits *l, const int32_t *targets)
     double sum = 0;
     for (size_t i = 0; i < N; i++) {
         double total = 0;
-        for (size_t k = 0; k < V; k++)
-            total += exp((double)l->at[i * V + k]);
-        sum += log(total) - (double)l->at[i * V + (size_t)targets[i]];
+        for (size_t k = 0; k < l->v; k++)
+            total += exp((double)l->at[i * l->v + k]);
+        sum += log(total) - (double)l->at[i * l->v + (size_t)targets[i]];
     }
     return sum;
 }
@@ -409,7 +413,9 @@ static void check_tokenizer(const cn_tokenizer *want, const char *path, const ch
     cn_tokenizer_free(t);
 }
 
-static hparams small_hparams(const char *arch, model_family family, uint32_t n_vocab)
+/* `halves`: the order of a Llama's q and k, either of which a net may have. */
+static hparams small_hparams(const char *arch, model_family family, uint32_t n_vocab,
+                             bool halves)
 {
     hparams hp = {.family = family,
                   .n_layers = 2,
@@ -427,7 +433,7 @@ static hparams small_hparams(const char *arch, model_family family, uint32_t n_v
                   .rope_base = 10000,
                   .rope_linear = 1};
     snprintf(hp.arch, sizeof hp.arch, "%s", arch);
-    hp.rope_neox = strcmp(arch, "llama") != 0;
+    hp.rope_neox = strcmp(arch, "llama") != 0 || halves;
     return hp;
 }
 
@@ -466,7 +472,7 @@ static void check_scratch(const char *arch, model_family family, bool tied,
     tiny_model_write(&files, "llama"); /* for its folder */
     must(cn_tokenizer_open(&want, path, &err), &err);
     uint32_t n_vocab = CN_MAX((uint32_t)cn_n_vocab(want), V);
-    hparams hp = small_hparams(arch, family, n_vocab);
+    hparams hp = small_hparams(arch, family, n_vocab, !tied);
     must(net_from_scratch(&n, &hp, tied, &err), &err);
     must(net_fill(n, 5, &err), &err);
     shake(n);
@@ -480,6 +486,7 @@ static void check_scratch(const char *arch, model_family family, bool tied,
     run_file(&file, gguf_path);
     run_file(&folder, hf);
     same(tokenizer, arch, &file, &folder, CLOSE);
+    check_net(arch, n, &file);
     check_tokenizer(want, gguf_path, chat);
     check_tokenizer(want, hf, chat);
     check_again(arch, gguf_path, want, chat, &file);
