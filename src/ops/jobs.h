@@ -25,23 +25,31 @@ typedef enum job_status {
 
 const char *job_status_name(job_status s);
 
+/* A step, or a held-out measurement; NAN is "not measured". */
+typedef struct job_metric {
+    bool heldout;          /* a measurement, a line of its own: step and heldout_loss only */
+    uint64_t step, tokens; /* tokens: of the run so far */
+    double epoch, loss, lr, grad_norm, tokens_per_s, elapsed_s;
+    double heldout_loss;
+} job_metric;
+
 /* What run.json says. Texts are borrowed: from the caller when it writes, from `root` when it
  * was read; NULL is "not known", and so is NAN. */
 typedef struct job_record {
     job_status status;
-    const char *id;       /* its name in the registry, filled by job_claim */
+    const char *id;       /* its name in the registry; job_update fills it */
     const char *kind;     /* "lora", "qlora", "full", "scratch" */
     const char *command;  /* the command line */
     const char *resume;   /* the command that continues it */
     const char *settings; /* a JSON object; NULL: {} */
     const char *version;  /* of the program */
-    const char *machine;  /* filled by job_claim where NULL */
+    const char *machine;  /* job_update fills it where NULL */
     const char *base, *base_hash;
     const char *data, *data_hash;
     const char *checkpoint; /* the last whole one, relative to the folder */
     const char *result;     /* what was exported, relative to the folder or absolute */
     const char *error;      /* of a failed run */
-    const char *started, *updated, *ended; /* UTC, 2026-11-21T04:00:00Z; filled by jobs */
+    const char *started, *updated, *ended; /* UTC, 2026-11-21T04:00:00Z; likewise */
     uint64_t step, n_steps, tokens, seed, best_step;
     uint64_t n_resumed; /* times it was continued */
     uint64_t threads;
@@ -54,6 +62,8 @@ typedef struct job_record {
 /* All unknown. */
 job_record job_record_new(void);
 void job_record_deinit(job_record *r);
+/* Takes over what was just measured: step, tokens, time, losses, the best held-out one. */
+void job_record_note(job_record *r, const job_metric *m);
 /* Any bytes; errors  CN_E_FORMAT. Unknown members are ignored, wrong ones count as unknown. */
 cn_status job_record_parse(job_record *out, cn_str text, cn_err *err);
 void job_record_write(cn_buf *out, const job_record *r);
@@ -61,14 +71,6 @@ void job_record_write(cn_buf *out, const job_record *r);
 cn_status job_record_read(job_record *out, const char *dir, cn_err *err);
 
 /* ---- the metrics */
-
-/* A step, or a held-out measurement; NAN is "not measured". */
-typedef struct job_metric {
-    bool heldout;          /* a measurement, a line of its own: step and heldout_loss only */
-    uint64_t step, tokens; /* tokens: of the run so far */
-    double epoch, loss, lr, grad_norm, tokens_per_s, elapsed_s;
-    double heldout_loss;
-} job_metric;
 
 typedef struct job_metrics {
     job_metric *train, *heldout; /* in the order of steps, each step once */
@@ -109,11 +111,13 @@ const char *job_id(const job *j);
 cn_status job_metrics_begin(job *j, uint64_t last_step, cn_err *err);
 /* One write(2); when the disk is full, nothing of the line stays. */
 cn_status job_metric_append(job *j, const job_metric *m, cn_err *err);
-/* Replaces run.json at once or not at all; fills id, machine and the times. Call it after
- * claiming and with every checkpoint. */
-cn_status job_update(job *j, job_record *r, cn_err *err);
+/* Replaces run.json at once or not at all: status running, with the id and the times, the
+ * machine and the beginning where `r` has none. Call it after claiming and with every
+ * checkpoint. */
+cn_status job_update(job *j, const job_record *r, cn_err *err);
 /* The last update: finished (CN_OK), stopped (CN_E_CANCELLED), else failed with the error. */
-cn_status job_finish(job *j, job_record *r, cn_status outcome, const cn_err *why, cn_err *err);
+cn_status job_finish(job *j, const job_record *r, cn_status outcome, const cn_err *why,
+                     cn_err *err);
 void job_close(job *j); /* NULL is fine; lets the folder go */
 
 /* ---- the process */

@@ -56,6 +56,22 @@ void job_record_deinit(job_record *r)
     *r = job_record_new();
 }
 
+void job_record_note(job_record *r, const job_metric *m)
+{
+    r->step = CN_MAX(r->step, m->step);
+    if (m->heldout) {
+        r->heldout_loss = m->heldout_loss;
+        if (isfinite(m->heldout_loss) && !(r->best_heldout_loss <= m->heldout_loss)) {
+            r->best_heldout_loss = m->heldout_loss;
+            r->best_step = m->step;
+        }
+        return;
+    }
+    r->loss = m->loss;
+    r->tokens = CN_MAX(r->tokens, m->tokens);
+    if (!isnan(m->elapsed_s)) r->seconds = m->elapsed_s;
+}
+
 static void *field_of(job_record *r, const member *m)
 {
     return (char *)r + m->offset;

@@ -238,13 +238,8 @@ static void add_metrics(job_record *r, const char *dir)
     job_metric step, heldout;
     uint64_t recorded = r->step;
     job_metrics_last(dir, &step, &heldout);
-    if (step.step > r->step) {
-        r->step = step.step;
-        r->tokens = CN_MAX(r->tokens, step.tokens);
-        r->loss = step.loss;
-        r->seconds = step.elapsed_s;
-    }
-    if (heldout.heldout && heldout.step >= recorded) r->heldout_loss = heldout.heldout_loss;
+    if (step.step > recorded) job_record_note(r, &step);
+    if (heldout.heldout && heldout.step >= recorded) job_record_note(r, &heldout);
 }
 
 void job_look(job_view *out, const char *dir)

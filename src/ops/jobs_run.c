@@ -16,7 +16,7 @@
 struct job {
     char *dir, *metrics_path;
     int lock, metrics; /* -1: none */
-    char id[96], machine[256], started[24], updated[24], ended[24];
+    char id[96], machine[256], started[24], updated[24];
 };
 
 static char *file_of(const job *j, const char *name)
@@ -168,17 +168,18 @@ cn_status job_metric_append(job *j, const job_metric *m, cn_err *err)
 
 /* ---- record */
 
-cn_status job_update(job *j, job_record *r, cn_err *err)
+/* The texts that are ours to fill are of the job: they go into a copy, not into the caller's.
+ */
+static cn_status write_record(job *j, job_record r, cn_err *err)
 {
     cn_buf text = {0};
     char *path = file_of(j, "run.json");
     jobs_now(j->updated);
-    r->id = j->id[0] ? j->id : NULL;
-    r->updated = j->updated;
-    if (r->status == JOB_RUNNING) r->ended = r->error = NULL; /* of an earlier part */
-    if (!r->started) r->started = j->started;
-    if (!r->machine) r->machine = j->machine;
-    job_record_write(&text, r);
+    r.id = j->id[0] ? j->id : NULL;
+    r.updated = j->updated;
+    if (!r.started) r.started = j->started;
+    if (!r.machine) r.machine = j->machine;
+    job_record_write(&text, &r);
     cn_status st = text.failed ? cn_fail(err, CN_E_NOMEM, "the record")
                                : cn_file_write(path, cn_buf_view(&text), err);
     cn_free(path);
@@ -186,18 +187,26 @@ cn_status job_update(job *j, job_record *r, cn_err *err)
     return st ? cn_ctx(err, st, "writing the run's record") : CN_OK;
 }
 
-cn_status job_finish(job *j, job_record *r, cn_status outcome, const cn_err *why, cn_err *err)
+cn_status job_update(job *j, const job_record *r, cn_err *err)
 {
-    char text[sizeof why->what + sizeof why->why + 2] = "";
-    r->status = outcome == CN_OK            ? JOB_FINISHED
-                : outcome == CN_E_CANCELLED ? JOB_STOPPED
-                                            : JOB_FAILED;
-    if (r->status == JOB_FAILED && why)
+    job_record now = *r;
+    now.status = JOB_RUNNING;
+    now.ended = now.error = NULL; /* of an earlier part */
+    return write_record(j, now, err);
+}
+
+cn_status job_finish(job *j, const job_record *r, cn_status outcome, const cn_err *why,
+                     cn_err *err)
+{
+    char text[sizeof why->what + sizeof why->why + 2] = "", ended[24];
+    job_record now = *r;
+    now.status = outcome == CN_OK            ? JOB_FINISHED
+                 : outcome == CN_E_CANCELLED ? JOB_STOPPED
+                                             : JOB_FAILED;
+    if (now.status == JOB_FAILED && why)
         snprintf(text, sizeof text, "%s%s%s", why->what, why->what[0] ? ": " : "", why->why);
-    jobs_now(j->ended);
-    r->ended = j->ended;
-    r->error = text[0] ? text : NULL;
-    cn_status st = job_update(j, r, err);
-    r->error = NULL; /* its text ends with this function */
-    return st;
+    jobs_now(ended);
+    now.ended = ended;
+    now.error = text[0] ? text : NULL;
+    return write_record(j, now, err);
 }

@@ -162,6 +162,28 @@ static void a_record_reads_back(void **state)
     cn_buf_deinit(&again);
 }
 
+static void a_record_takes_over_what_was_measured(void **state)
+{
+    job_record r = job_record_new();
+    job_metric m = job_metric_new(4);
+    (void)state;
+    m.loss = 2;
+    m.tokens = 400;
+    m.elapsed_s = 12;
+    job_record_note(&r, &m);
+    static const double held[] = {3, 2.5, 2.75, INFINITY};
+    for (uint64_t i = 0; i < 4; i++) {
+        job_metric h = job_metric_heldout(4 + i, held[i]);
+        job_record_note(&r, &h);
+    }
+    assert_int_equal(r.step, 7);
+    assert_int_equal(r.tokens, 400);
+    assert_true(r.seconds == 12 && r.loss == 2);
+    assert_true(isinf(r.heldout_loss));
+    assert_true(r.best_heldout_loss == 2.5);
+    assert_int_equal(r.best_step, 5);
+}
+
 static void hostile_records(void **state)
 {
     static const char *const broken[] = {
@@ -200,6 +222,7 @@ int main(void)
         cmocka_unit_test(cutting_behind_a_checkpoint),
         cmocka_unit_test(the_last_lines_of_a_long_file),
         cmocka_unit_test(a_record_reads_back),
+        cmocka_unit_test(a_record_takes_over_what_was_measured),
         cmocka_unit_test(hostile_records),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -192,6 +192,36 @@ static void errors_reach_the_one_who_asked(void **state)
     assert_false(there(under("dies")));
 }
 
+/* A limit on the size of files stands for a full disk: the write stops in the middle of a line.
+ */
+static void a_full_disk_leaves_whole_lines(void **state)
+{
+    job_metrics m;
+    int how;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit most = {1000, 1000};
+        job *j;
+        job_metric step = job_metric_new(0);
+        cn_err err = {0};
+        cn_status st = job_claim(&j, under("full"), false, &err);
+        if (!st) st = job_metrics_begin(j, 0, &err);
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &most);
+        for (; !st && step.step < 100; step.step++)
+            st = job_metric_append(j, &step, &err);
+        _exit(st == CN_E_DISK && strstr(err.why, "metrics.jsonl") && step.step > 2 ? 0 : 1);
+    }
+    waitpid(child, &how, 0);
+    assert_int_equal(how, 0);
+    assert_int_equal(job_metrics_read(&m, under("full"), NULL), CN_OK);
+    assert_false(m.torn);
+    assert_int_equal(m.n_ignored, 0);
+    assert_true(m.n_train > 2 && m.n_train < 20);
+    job_metrics_deinit(&m);
+}
+
 static void not_detached_nothing_is_told(void **state)
 {
     job_detached d = JOB_ATTACHED;
@@ -224,6 +254,7 @@ int main(void)
         cmocka_unit_test(one_that_does_not_listen),
         cmocka_unit_test(going_on_without_the_terminal),
         cmocka_unit_test(errors_reach_the_one_who_asked),
+        cmocka_unit_test(a_full_disk_leaves_whole_lines),
         cmocka_unit_test(not_detached_nothing_is_told),
         cmocka_unit_test(politeness),
     };
