@@ -135,16 +135,25 @@ static cn_status read_task(eval_task *t, const eval_settings *s, cn_err *err)
 }
 
 /* The other side: --with, else the first model without its adapters. */
-static cn_status measure_other(eval_side *out, const eval_job *job, const eval_settings *s,
-                               cn_err *err)
+typedef struct other_model {
+    char *name; /* owned */
+    cli_model_options o;
+} other_model;
+
+/* Opened once before the first is measured: what cannot be is told before the long part. */
+static cn_status find_other(other_model *out, const eval_settings *s, cn_err *err)
 {
-    cli_model_options o = s->model;
     cli_place place = {0};
-    const char *name = s->with;
-    cn_status st = name ? CN_OK : cli_place_find(&place, s->common.words[0], err);
-    o.adapters = s->with_adapters;
-    if (!st) st = eval_side_measure(out, job, name ? name : place.model, &o, "B", err);
-    if (!name) cli_place_deinit(&place);
+    cli_model m = {0};
+    cn_status st = s->with ? CN_OK : cli_place_find(&place, s->common.words[0], err);
+    if (st) return st;
+    const char *name = s->with ? s->with : place.model;
+    out->name = cn_xstrndup(name, strlen(name));
+    out->o = s->model;
+    out->o.adapters = s->with_adapters;
+    if (!s->with) cli_place_deinit(&place);
+    st = cli_model_open(&m, out->name, &out->o, err);
+    cli_model_close(&m);
     return st;
 }
 
@@ -197,29 +206,42 @@ static eval_decision decide(const eval_settings *s, const eval_side *a)
     return d;
 }
 
+static void tell_missed(const eval_decision *d)
+{
+    bool under = !isnan(d->under) && !((float)d->value >= d->under);
+    if (isnan(d->value))
+        fprintf(stderr, "threshold missed: %s could not be measured\n", d->name);
+    else
+        fprintf(stderr, "threshold missed: %s is %.4f, %s %g\n", d->name, d->value,
+                under ? "under" : "over", (double)(under ? d->under : d->over));
+}
+
 static cn_status measure(const eval_settings *s, const eval_job *job, eval_side sides[2],
                          cn_err *err)
 {
     bool both = s->with || s->with_adapters.n;
+    other_model other = {0};
     eval_report r = {.job = job,
                      .sides = sides,
                      .n_sides = both ? 2 : 1,
                      .show_failures = (size_t)s->show_failures};
-    cn_status st = eval_side_measure(&sides[0], job, s->common.words[0], &s->model,
-                                     both ? "A" : NULL, err);
-    if (!st && both) st = measure_other(&sides[1], job, s, err);
+    cn_status st = both ? find_other(&other, s, err) : CN_OK;
+    if (!st)
+        st = eval_side_measure(&sides[0], job, s->common.words[0], &s->model, both ? "A" : NULL,
+                               err);
+    if (!st && both) st = eval_side_measure(&sides[1], job, other.name, &other.o, "B", err);
     if (!st) r.decision = decide(s, &sides[0]);
     if (!st && both) st = compare(&r, sides, err);
+    cn_free(other.name);
     if (st) return st;
     if (s->common.json)
         eval_report_json(&r);
     else
         eval_report_text(&r);
-    if (!r.decision.missed) return CN_OK;
-    bool under = !(r.decision.value >= (double)s->under) && !isnan(s->under);
-    fprintf(stderr, "threshold missed: %s is %.4f, %s %g\n", r.decision.name, r.decision.value,
-            under ? "under" : "over", (double)(under ? s->under : s->over));
-    *s->common.exit_status = 1;
+    if (r.decision.missed) {
+        tell_missed(&r.decision);
+        *s->common.exit_status = 1;
+    }
     return CN_OK;
 }
 

@@ -11,14 +11,19 @@ cn_status eval_score_ids(eval_score *out, cn_session *s, const cn_model *m, cons
     size_t n_vocab = cn_model_info_of(m)->n_vocab;
     size_t pass = CN_MIN(CN_MAX(PASS_FLOATS / CN_MAX(n_vocab, 1), 1), (size_t)512);
     *out = (eval_score){0};
-    for (size_t at = 0; at < n;) {
+    while (mask && first < n && !mask[first])
+        first++;
+    /* Logits that foresee nothing which counts are not worked out. */
+    size_t at = CN_MIN(first - 1, n);
+    cn_status st = at ? cn_session_eval(s, ids, at, false, &out->logits, err) : CN_OK;
+    while (at < n && !st) {
         const float *logits;
         size_t count = CN_MIN(pass, n - at);
-        cn_status st = cn_session_eval(s, ids + at, count, true, &logits, err);
-        if (st) return st;
+        st = cn_session_eval(s, ids + at, count, true, &logits, err);
+        if (st) break;
         for (size_t i = 0; i < count; i++) {
             size_t next = at + i + 1;
-            if (next < first || next >= n || (mask && !mask[next])) continue;
+            if (next >= n || (mask && !mask[next])) continue;
             double p = (double)cn_logprob_of(logits + i * n_vocab, (int32_t)n_vocab, ids[next]);
             out->nll -= p;
             out->nll_squares += p * p;
@@ -27,7 +32,7 @@ cn_status eval_score_ids(eval_score *out, cn_session *s, const cn_model *m, cons
         out->logits = logits + (count - 1) * n_vocab;
         at += count;
     }
-    return CN_OK;
+    return st;
 }
 
 static cn_status score_window(eval_text *t, cn_session *session, const cn_model *m,

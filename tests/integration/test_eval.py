@@ -108,6 +108,26 @@ class Tasks(Case):
         again = self.figures(rows, "--with-adapter", case(LORA))
         self.assertEqual(again["comparison"], other["comparison"])
 
+    def test_the_other_model_is_looked_for_first(self):
+        task = self.task({"prompt": "Once upon a time", "expect": "", "max_tokens": 5})
+        for code, *words in ((3, "--with", self.folder / "nowhere"), (3, "--with-adapter", self.folder / "nowhere"),
+                             (7, "--with", self.file("x.gguf", "x"))):
+            done = call("eval", case(GGUF), "--task", task, *words)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(done.stdout, b"")
+
+    def test_reuse(self):
+        rows = [{"prompt": f"Once upon a time there was a {what}", "expect": "", "max_tokens": 6} for what in "abcd"]
+        fresh, kept = (self.figures(rows, *options)["models"][0] for options in ((), ("--reuse",)))
+        self.assertEqual([r["reply"] for r in fresh["replies"]], [r["reply"] for r in kept["replies"]])
+        self.assertLess(kept["prompt_tokens"], fresh["prompt_tokens"])
+
+    def test_no_figure_is_a_missed_threshold(self):
+        rows = [{"prompt": "Once", "marks": {"m": 1}, "max_tokens": 3}]
+        for options in (("--figure", "mark-error", "--fail-over", 9), ("--figure", "rank-correlation", "--fail-under", -1)):
+            found = self.figures(rows, *options, code=1)
+            self.assertIsNone(found["value"])
+
     def test_limit(self):
         rows = [{"prompt": "a", "expect": "", "max_tokens": 1}] * 4
         self.assertEqual(self.figures(rows, "--limit", 3)["models"][0]["cases"], 3)
