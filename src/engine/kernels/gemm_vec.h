@@ -307,6 +307,13 @@ ISA_INLINE void add_unit(sums *s, const float *a, const float *b, size_t vecs)
     }
 }
 
+/* Sums stay in registers only where each has its own code. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
+
 #define STRETCH 4 /* units from line to line that is fetched */
 
 /* `vecs`, a constant, is how many vectors the columns take. */
@@ -326,11 +333,8 @@ ISA_INLINE void tile_of(tile *t, size_t vecs)
     }
     for (; u > 0; u--, a += ROWS, b += WIDE)
         add_unit(&s, a, b, vecs);
-    for (size_t r = 0; r < ROWS; r++) {
-        if (r == t->rows) break;
-        for (size_t v = 0; v < vecs; v++)
-            store_sum(t, r, v, s.v[r][v]);
-    }
+    UNROLLED for (size_t r = 0; r < ROWS; r++) for (size_t v = 0; v < vecs && r < t->rows; v++)
+        store_sum(t, r, v, s.v[r][v]);
 }
 
 static void tile_1(tile *t)
