@@ -90,26 +90,6 @@ static cn_status prefix_length(chat_text *c, const cn_template *t, size_t n, boo
     return CN_OK;
 }
 
-/* What is rendered before the assistant's turn with the beginning of its answer, and after it,
- * both begin the whole text: then the turn is what lies between. False where they do not. */
-static cn_status stable_spans(chat_text *c, const cn_template *t, const record *r, int64_t now,
-                              bool *stable, cn_err *err)
-{
-    cn_status st = CN_OK;
-    size_t from, to, last = 0;
-    *stable = true;
-    for (size_t i = 0; i < c->n_ends && *stable && !st; i++) {
-        if (!record_is_assistant(cn_json_at(r->messages, i))) continue;
-        st = prefix_length(c, t, i, true, now, &from, err);
-        to = c->text.n;
-        if (!st && i + 1 < c->n_ends) st = prefix_length(c, t, i + 1, false, now, &to, err);
-        *stable = from >= last && from > 0 && to >= from;
-        if (!st && *stable) st = add_span(c, from, to, err);
-        last = to;
-    }
-    return st;
-}
-
 static cn_str trimmed(cn_str s)
 {
     while (s.n && strchr(" \t\r\n", s.p[0]))
@@ -136,40 +116,61 @@ static size_t locate(const cn_rendered *in, size_t at, cn_str s)
     return found;
 }
 
-/* For templates that tell the past otherwise than the present (thoughts left out, notes at the
- * end): the contents, one after the other, where the template put them. */
-static cn_status located_spans(chat_text *c, const record *r, cn_err *err)
+/* Behind the contents of messages [first, end), as far as the template wrote them. */
+static size_t behind(const chat_text *c, const record *r, size_t first, size_t end, size_t at)
 {
-    cn_status st = CN_OK;
-    size_t at = 0;
-    c->n_spans = 0;
-    for (size_t i = 0; i < c->n_ends && !st; i++) {
-        const cn_json *m = cn_json_at(r->messages, i);
-        bool wanted = record_is_assistant(m);
-        cn_str content = trimmed(record_content(m));
+    for (size_t i = first; i < end; i++) {
+        cn_str content = trimmed(record_content(cn_json_at(r->messages, i)));
         size_t found = content.n ? locate(&c->text, at, content) : SIZE_MAX;
-        if (found == SIZE_MAX && !wanted) continue;
-        if (found == SIZE_MAX && !content.n && !cn_json_get(m, "tool_calls") &&
-            record_content(m).p)
-            continue;
-        if (found == SIZE_MAX)
-            return cn_fail(
-                err, CN_E_FORMAT,
-                "message %zu (assistant) is not told apart in what the chat template "
-                "makes of the conversation",
-                i + 1);
-        at = found + content.n;
-        if (wanted) st = add_span(c, found, at, err);
+        if (found != SIZE_MAX) at = found + content.n;
     }
-    return st;
+    return at;
 }
 
+/* The ends that rendering could not tell, by the content; *from or *to is 0 then. */
+static cn_status locate_turn(const chat_text *c, const record *r, size_t i, size_t at,
+                             size_t *from, size_t *to, cn_err *err)
+{
+    const cn_json *m = cn_json_at(r->messages, i);
+    cn_str content = trimmed(record_content(m));
+    size_t found = content.n ? locate(&c->text, CN_MAX(*from, at), content) : SIZE_MAX;
+    if (found == SIZE_MAX &&
+        (content.n || !record_content(m).p || cn_json_get(m, "tool_calls")))
+        return cn_fail(err, CN_E_FORMAT,
+                       "message %zu (assistant) is not told apart in what the chat template "
+                       "makes of the conversation",
+                       i + 1);
+    if (found == SIZE_MAX) { /* nothing is said */
+        *from = *to = at;
+        return CN_OK;
+    }
+    if (!*from) *from = found;
+    if (*to < *from + content.n) *to = found + content.n;
+    return CN_OK;
+}
+
+/* An answer goes from the end of what is rendered before it, with the beginning of an answer,
+ * to the end of what is rendered with it: where both begin the whole text. Templates may tell
+ * the past otherwise than the present (thoughts left out, a note at the end): there the content
+ * is looked for, after those before it. */
 static cn_status find_spans(chat_text *c, const cn_template *t, const record *r, int64_t now,
                             cn_err *err)
 {
-    bool stable;
-    cn_status st = stable_spans(c, t, r, now, &stable, err);
-    if (!st && !stable) st = located_spans(c, r, err);
+    cn_status st = CN_OK;
+    size_t last = 0, first = 0;
+    for (size_t i = 0; i < c->n_ends && !st; i++) {
+        size_t from, to = c->text.n;
+        if (!record_is_assistant(cn_json_at(r->messages, i))) continue;
+        st = prefix_length(c, t, i, true, now, &from, err);
+        if (!st && i + 1 < c->n_ends) st = prefix_length(c, t, i + 1, false, now, &to, err);
+        if (from < last) from = 0;
+        if (!st && (!from || to < from))
+            st = locate_turn(c, r, i, from ? from : behind(c, r, first, i, last), &from, &to,
+                             err);
+        if (!st) st = add_span(c, from, to, err);
+        last = CN_MAX(last, to);
+        first = i + 1;
+    }
     return st;
 }
 

@@ -195,20 +195,35 @@ static bool is_space_token(const encoder *e, int32_t id)
     return n > 0;
 }
 
-/* A turn [from, to) of ids: its loss ends with its end token, which may be the first thing
+/* How many tokens of a turn follow its end token: what the template writes behind the data is
+ * encoded by itself, as nothing merges across a control token. SIZE_MAX: there is none. */
+static cn_status after_end(const encoder *e, const chat_text *c, chat_span turn, size_t *n,
+                           encoded *out, cn_err *err)
+{
+    size_t at = turn.to;
+    *n = SIZE_MAX;
+    while (at > turn.from && c->text.trusted[at - 1])
+        at--;
+    out->part.n = 0;
+    cn_status st = encode(e, piece_of(c, at, turn.to), &out->part, err);
+    for (size_t i = out->part.n; i > 0 && !st; i--)
+        if (cn_token_is_end(e->t, out->part.ids[i - 1])) *n = out->part.n - i;
+    return st;
+}
+
+/* A turn is ids [from, to): its loss ends with its end token, which may be the first thing
  * after it. Without one anywhere, the end-of-text ends the last turn. */
-static cn_status end_turn(const encoder *e, size_t from, size_t to, bool is_last, encoded *out,
-                          cn_err *err)
+static cn_status end_turn(const encoder *e, const chat_text *c, chat_span turn, size_t from,
+                          size_t to, bool is_last, encoded *out, cn_err *err)
 {
     const int32_t *ids = out->ids.ids;
-    size_t end = to, n = out->ids.n;
-    while (end > from && !cn_token_is_end(e->t, ids[end - 1]))
-        end--;
-    if (end > from) {
-        memset(out->loss.p + end, 0, to - end);
+    size_t end = to, n = out->ids.n, after;
+    cn_status st = after_end(e, c, turn, &after, out, err);
+    if (st) return st;
+    if (after < to - from && cn_token_is_end(e->t, ids[to - 1 - after])) {
+        memset(out->loss.p + to - after, 0, after);
         return CN_OK;
     }
-    end = to;
     while (end < n && is_space_token(e, ids[end]))
         end++;
     if (end < n && cn_token_is_end(e->t, ids[end]))
@@ -239,7 +254,9 @@ cn_status encode_chat(const encoder *e, const chat_text *c, bool all, encoded *o
         st = append_turn(e, c, at, c->spans[i], is_last ? n : c->spans[i + 1].from, out, err);
         for (to = out->ids.n; to > from && !out->loss.p[to - 1];)
             to--;
-        if (!st) st = end_turn(e, from, to, is_last && c->ends_with_assistant, out, err);
+        if (!st)
+            st = end_turn(e, c, c->spans[i], from, to, is_last && c->ends_with_assistant, out,
+                          err);
     }
     if (!st && all && c->ends_with_assistant) st = end_all(e, at, out, err);
     if (!st && out->ids.n > at) out->loss.p[at] = 0;

@@ -49,7 +49,8 @@ static cn_status encode_record(const dataset_build *b, worker *w, cn_err *err)
     if (!b->o->chat) {
         cn_status st = cn_fail(err, CN_E_UNSUPPORTED,
                                "the record has messages, and the model has no chat template");
-        return cn_next(err, st, "give a template, or records of prompt and completion");
+        return cn_next(err, st,
+                       "give one with --template FILE, or records of prompt and completion");
     }
     cn_status st = chat_render(&w->chat, b->o->chat, b->o->tokenizer, r, b->now, all, err);
     return st ? st : encode_chat(&b->encoder, &w->chat, all, &w->out, err);

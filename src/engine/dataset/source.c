@@ -30,18 +30,28 @@ static void skip_bom(source *s)
     s->n_boms++;
 }
 
+/* Whether a quote just before `at` may end its field. */
+static bool field_ends(cn_str s, size_t at, char separator)
+{
+    return at >= s.n || s.p[at] == separator || s.p[at] == '\n' || s.p[at] == '\r';
+}
+
 /* How far the CSV record at the front goes: its length without the line's end, and where the
- * next begins. False when a quote is still open after `most` bytes. */
+ * next begins. False when a quote is still open after `most` bytes, or was closed on a later
+ * line by one that was meant to open a field: then its own line is the broken one. */
 static bool csv_extent(cn_str s, char separator, size_t most, size_t *length, size_t *next)
 {
-    bool in_quotes = false, at_start = true;
+    bool in_quotes = false, at_start = true, several = false;
     size_t n = CN_MIN(s.n, most), i = 0;
     for (; i < n && (in_quotes || s.p[i] != '\n'); i++) {
         char c = s.p[i];
-        if (in_quotes && c == '"' && i + 1 < n && s.p[i + 1] == '"')
+        several |= c == '\n';
+        if (in_quotes && c == '"' && i + 1 < n && s.p[i + 1] == '"') {
             i++;
-        else if (c == '"' && (in_quotes || at_start))
+        } else if (c == '"' && (in_quotes || at_start)) {
             in_quotes = !in_quotes;
+            if (!in_quotes && several && !field_ends(s, i + 1, separator)) return false;
+        }
         at_start = !in_quotes && c == separator;
     }
     i = CN_MIN(i, n);
@@ -211,8 +221,8 @@ static void take_line(source *s, source_record *out)
         out->bytes.n = 0;
         out->bad = "the line is over 16 MiB";
     }
+    s->line += next > 0 && s->rest.p[next - 1] == '\n';
     s->rest = cn_str_skip(s->rest, next);
-    s->line++;
 }
 
 /* A quote that never ends would swallow the rest of the file: only its line is bad then. Files

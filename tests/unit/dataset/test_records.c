@@ -145,7 +145,8 @@ static void conversations_are_as_inference_sees_them(void **state)
     cn_tokenizer_free(t);
 }
 
-/* A past that is told otherwise than the present: thoughts are left out of it. */
+/* A past that is told otherwise than the present: thoughts are left out of it. What the model
+ * has to say begins where inference lets it begin. */
 static void unstable_templates_are_followed_by_content(void **state)
 {
     (void)state;
@@ -155,6 +156,18 @@ static void unstable_templates_are_followed_by_content(void **state)
         "<think>\n\n</think>\n{{ m.content }}<|im_end|>{% else %}<|im_start|>{{ m.role }}\n"
         "{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    check_talk("tokenizer/bpe", source, talk,
+               "[Hello, you.<|im_end|>][<think>\n\n</think>\nAgain?<|im_end|>]");
+}
+
+/* A note at the end of every text, and a beginning of an answer that is not in the past. */
+static void neither_end_need_be_stable(void **state)
+{
+    (void)state;
+    static const char source[] =
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n"
+        "{% else %}<|endoftext|>Now answer.{% endif %}";
     check_talk("tokenizer/bpe", source, talk, "[Hello, you.<|im_end|>][Again?<|im_end|>]");
 }
 
@@ -221,6 +234,52 @@ static void refusals_of_the_template_are_bad_lines(void **state)
     cn_tokenizer_free(t);
 }
 
+/* A set of real conversations: all ids are those of the rendered text as the engine sees it,
+ * and only the answer is learnt. */
+static void shared_conversations_are_as_inference_sees_them(void **state)
+{
+    (void)state;
+    NEED_CASE(model, "vocab/ggml-vocab-phi-3.gguf");
+    NEED_CASE(path, "spinoza/schemes_levelA_base_fixed.jsonl");
+    cn_tokenizer *t;
+    cn_buf file = {0};
+    dataset *d;
+    assert_int_equal(cn_tokenizer_open(&t, model, NULL), CN_OK);
+    cn_template *chat = open_template(cn_tokenizer_chat_template(t, NULL));
+    dataset_options o = {.tokenizer = t, .chat = chat};
+    const char *paths[] = {path};
+    assert_int_equal(dataset_open(&d, paths, 1, &o, NULL), CN_OK);
+    assert_int_equal(cn_file_read(&file, path, 1 << 24, NULL), CN_OK);
+    const char *line = file.p;
+    for (size_t i = 0; i < dataset_n(d, false); i++, line = strchr(line, '\n') + 1) {
+        dataset_record r = dataset_at(d, false, i);
+        cn_rendered text;
+        cn_tokens ids = {0};
+        size_t n = strcspn(line, "\n");
+        assert_int_equal(cn_template_render(chat, line, n, 0, NULL, &text, NULL), CN_OK);
+        assert_int_equal(cn_encode_marked(t, text.text, text.n, text.trusted, 0, &ids, NULL),
+                         CN_OK);
+        assert_int_equal(r.n, ids.n + 1); /* the line has no bos_token */
+        assert_int_equal(r.ids[0], cn_token_bos(t));
+        assert_memory_equal(r.ids + 1, ids.ids, ids.n * sizeof *ids.ids);
+        char *got = learnt(t, r, true),
+             *end = strstr(line, "assistant\", \"content\": \"") + 24;
+        const char *begin = got + 1 + (got[1] == ' '); /* put before every text of this kind */
+        assert_memory_equal(begin, end, CN_MIN(strcspn(end, "\\\""), strlen(begin)));
+        assert_string_equal(got + strlen(got) - 8, "<|end|>]");
+        cn_free(got);
+        cn_tokens_free(&ids);
+        cn_rendered_free(&text);
+    }
+    assert_int_equal(dataset_n(d, false), 300);
+    dataset_close(d);
+    cn_buf_deinit(&file);
+    cn_template_free(chat);
+    cn_tokenizer_free(t);
+    cn_free(model);
+    cn_free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,10 +290,12 @@ int main(void)
         cmocka_unit_test(the_assistant_is_learnt_with_its_end_token),
         cmocka_unit_test(conversations_are_as_inference_sees_them),
         cmocka_unit_test(unstable_templates_are_followed_by_content),
+        cmocka_unit_test(neither_end_need_be_stable),
         cmocka_unit_test(without_an_end_token_the_text_ends),
         cmocka_unit_test(control_tokens_that_are_typed_stay_text),
         cmocka_unit_test(messages_need_a_template),
         cmocka_unit_test(refusals_of_the_template_are_bad_lines),
+        cmocka_unit_test(shared_conversations_are_as_inference_sees_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
