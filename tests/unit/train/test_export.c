@@ -246,30 +246,38 @@ static void adapters(void **state)
         }
 }
 
-/* ---- GGUF ---- */
-
-static void check_gguf(const char *arch, bool folder)
-{
-    world w;
-    cn_err err = {0};
-    logits l;
-    world_open(&w, arch, folder, TRAIN_FULL, NULL);
-    export_source src = {.base_path = folder ? w.files.folder : w.files.gguf,
-                         .name = "after training"};
-    must(export_gguf(w.net, &src, w.out, CN_F32, &err), &err);
-    run_file(&l, w.out);
-    check_net(arch, w.net, &l);
-    world_close(&w);
-}
-
-static void whole_models(void **state)
+/* QLoRA: the base's matrices are never unpacked whole, but merging needs their rows. */
+static void quantised_base(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CN_ARRAY_LEN(archs); i++) {
-        check_gguf(archs[i], false);
-        check_gguf(archs[i], true);
+    static const char *const types_of_base[] = {"Q4_0", "Q8_0", "NF4"};
+    for (size_t i = 0; i < 2 * CN_ARRAY_LEN(types_of_base); i++) {
+        const char *arch = i % 2 ? "gpt2" : "llama";
+        world w;
+        cn_err err = {0};
+        logits with, merged;
+        const lora_options lora = {.rank = 3, .alpha = 6, .sites = (1 << SITES_PER_LAYER) - 1};
+        world_open(&w, arch, false, TRAIN_LORA, &lora);
+        net_free(w.net);
+        cn_model_close(w.base);
+        char *small = cn_path_join(w.files.dir, "small.gguf");
+        must(cn_quantize(w.files.gguf, small, types_of_base[i / 2], NULL, &err), &err);
+        w.base = open_model(small);
+        must(net_from_base(&w.net, w.base, TRAIN_LORA, &lora, &err), &err);
+        must(net_fill(w.net, 3, &err), &err);
+        shake(w.net);
+        export_source src = {.base_path = small};
+        must(export_peft(w.net, &src, w.out, &err), &err);
+        run_adapter(&with, small, w.out);
+        must(export_gguf(w.net, &src, w.files.merged, CN_F32, &err), &err);
+        run_file(&merged, w.files.merged);
+        same(types_of_base[i / 2], arch, &with, &merged, CLOSE);
+        cn_free(small);
+        world_close(&w);
     }
 }
+
+/* ---- GGUF ---- */
 
 static void same_file(const char *a, const char *b)
 {
@@ -311,7 +319,7 @@ static void types(void **state)
 
 /* ---- Hugging Face folders ---- */
 
-/* A folder and a file of the same type hold the same numbers. */
+/* A folder and a file of the same type hold the same numbers, and those are the net's. */
 static void check_hf(const char *arch, bool folder, cn_dtype type)
 {
     world w;
@@ -570,7 +578,7 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adapters),  cmocka_unit_test(whole_models),
+        cmocka_unit_test(adapters),  cmocka_unit_test(quantised_base),
         cmocka_unit_test(types),     cmocka_unit_test(folders),
         cmocka_unit_test(replaced),  cmocka_unit_test(from_scratch),
         cmocka_unit_test(full_disk),
