@@ -307,13 +307,6 @@ ISA_INLINE void add_unit(sums *s, const float *a, const float *b, size_t vecs)
     }
 }
 
-/* Sums stay in registers only where each has its own code. */
-#ifdef __clang__
-#define UNROLLED _Pragma("unroll")
-#else
-#define UNROLLED _Pragma("GCC unroll 8")
-#endif
-
 #define STRETCH 4 /* units from line to line that is fetched */
 
 /* `vecs`, a constant, is how many vectors the columns take. */
@@ -333,8 +326,10 @@ ISA_INLINE void tile_of(tile *t, size_t vecs)
     }
     for (; u > 0; u--, a += ROWS, b += WIDE)
         add_unit(&s, a, b, vecs);
-    UNROLLED for (size_t r = 0; r < ROWS; r++) for (size_t v = 0; v < vecs && r < t->rows; v++)
-        store_sum(t, r, v, s.v[r][v]);
+#pragma GCC unroll 8 /* sums stay in registers only where each has its own code */
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t v = 0; v < vecs && r < t->rows; v++)
+            store_sum(t, r, v, s.v[r][v]);
 }
 
 static void tile_1(tile *t)
