@@ -1,0 +1,471 @@
+#include "trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "checkpoint.h"
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "pack.h"
+#include "sysinfo.h"
+
+/* A micro-batch without padding. */
+typedef struct micro {
+    int32_t *ids, *targets, *positions; /* (batch * n_ctx) */
+    uint32_t *doc_at;                   /* (batch * n_ctx + 1) */
+    net_batch batch;
+    uint32_t n_loss;
+} micro;
+
+struct trainer {
+    net *net;
+    const dataset *data;
+    train_settings s;
+    cn_pool *pool;
+    const char *dir;
+    char best_dir[4096];
+    packer *packer, *heldout;
+    net_run *run;
+    adamw *adam;
+    schedule schedule;
+    patience patience;
+    micro *micros; /* (accumulate) */
+    uint64_t step, n_steps, tokens, best_step;
+    double loss, heldout_loss;
+    bool owes_evaluation; /* the last step's was interrupted */
+    double seconds; /* of the parts before this one */
+    uint64_t start_ns;
+};
+
+/* ---- micro-batches */
+
+static cn_status micro_new(micro *m, size_t n, cn_err *err)
+{
+    m->ids = cn_alloc_array(n, sizeof *m->ids);
+    m->targets = cn_alloc_array(n, sizeof *m->targets);
+    m->positions = cn_alloc_array(n, sizeof *m->positions);
+    m->doc_at = cn_alloc_array(n + 1, sizeof *m->doc_at);
+    if (!m->ids || !m->targets || !m->positions || !m->doc_at)
+        return cn_fail(err, CN_E_NOMEM, "a micro-batch of %zu tokens", n);
+    return CN_OK;
+}
+
+static void micro_deinit(micro *m)
+{
+    cn_free(m->ids);
+    cn_free(m->targets);
+    cn_free(m->positions);
+    cn_free(m->doc_at);
+}
+
+/* Leaves the padding out; a document ends where its number or the row changes. */
+static void micro_fill(micro *m, const pack_batch *b, uint64_t seed)
+{
+    size_t n = 0, n_docs = 0;
+    for (size_t i = 0; i < (size_t)b->n_rows * b->n_ctx; i++) {
+        if (b->doc[i] < 0) continue;
+        if (i % b->n_ctx == 0 || b->doc[i] != b->doc[i - 1]) m->doc_at[n_docs++] = (uint32_t)n;
+        m->ids[n] = b->ids[i];
+        m->targets[n] = b->targets[i];
+        m->positions[n++] = b->positions[i];
+    }
+    m->doc_at[n_docs] = (uint32_t)n;
+    m->n_loss = b->n_loss;
+    m->batch = (net_batch){.n = n,
+                           .ids = m->ids,
+                           .positions = m->positions,
+                           .targets = m->targets,
+                           .n_docs = n_docs,
+                           .doc_at = m->doc_at,
+                           .seed = seed};
+}
+
+static uint64_t fill_micros(trainer *t, pack_batch *last)
+{
+    uint64_t n_loss = 0;
+    for (uint32_t i = 0; i < t->s.accumulate; i++) {
+        packer_next(t->packer, last);
+        micro_fill(&t->micros[i], last, t->s.seed + t->step * t->s.accumulate + i);
+        n_loss += t->micros[i].n_loss;
+    }
+    return n_loss;
+}
+
+/* ---- memory */
+
+static run_options run_options_of(const train_settings *s)
+{
+    return (run_options){.max_tokens = (size_t)s->batch * s->n_ctx,
+                         .max_doc = s->n_ctx,
+                         .checkpointing = s->checkpointing,
+                         .bf16 = s->bf16};
+}
+
+void train_estimate(train_need *out, const net *n, const dataset *d, const train_settings *s,
+                    unsigned n_threads)
+{
+    run_options o = run_options_of(s);
+    cn_sys_memory memory = cn_sys_memory_now();
+    const dataset_report *r = dataset_report_of(d);
+    *out = (train_need){.n_trained = n->params.n_trained,
+                        .weights = n->params.n_values * sizeof(float),
+                        .gradients = n->params.n_values * sizeof(float),
+                        .optimiser = adamw_state_bytes(n->params.n_values, s->eight_bit),
+                        .activations = net_run_bytes(n, n_threads, &o),
+                        .data = (r->n_tokens + r->heldout_tokens) * 5};
+    for (size_t i = 0; i < n->params.n; i++) {
+        const param *p = n->params.all[i];
+        out->n_params += (uint64_t)p->n_rows * p->n_cols;
+        if (!p->trained) out->base += p->frozen.row_bytes * p->n_rows;
+    }
+    out->total = out->base + out->weights + out->gradients + out->optimiser + out->activations + out->data;
+    out->available = cn_sys_memory_left(&memory, &out->limit);
+}
+
+/* ---- checkpoints */
+
+static void write_state(const trainer *t, cn_buf *out)
+{
+    const dataset_report *r = dataset_report_of(t->data);
+    cn_buf_printf(out,
+                  "{\"step\":%llu,\"n_steps\":%llu,\"tokens\":%llu,\"seconds\":%.3f,\"best_step\":%llu,"
+                  "\"waited\":%u,\"owes_evaluation\":%s,\"data\":\"%s\",\"n_trained\":%llu",
+                  (unsigned long long)t->step, (unsigned long long)t->n_steps,
+                  (unsigned long long)t->tokens, t->seconds + cn_seconds_since(t->start_ns),
+                  (unsigned long long)t->best_step, t->patience.waited, t->owes_evaluation ? "true" : "false", r->sha256,
+                  (unsigned long long)t->net->params.n_trained);
+    if (isfinite(t->patience.best)) cn_buf_printf(out, ",\"best\":%.17g", t->patience.best);
+    if (isfinite(t->loss)) cn_buf_printf(out, ",\"loss\":%.17g", t->loss);
+    if (isfinite(t->heldout_loss)) cn_buf_printf(out, ",\"heldout_loss\":%.17g", t->heldout_loss);
+    cn_buf_lit(out, ",\"settings\":");
+    train_settings_write(out, &t->s);
+    cn_buf_putc(out, '}');
+}
+
+static size_t parts_of(trainer *t, checkpoint_part parts[1 + ADAMW_PARTS])
+{
+    param_set *s = &t->net->params;
+    parts[0] = (checkpoint_part){"weights", s->w, s->n_values * sizeof *s->w};
+    return 1 + adamw_parts(t->adam, parts + 1);
+}
+
+static cn_status save(trainer *t, const train_hooks *hooks, cn_err *err)
+{
+    cn_buf state = {0};
+    checkpoint_part parts[1 + ADAMW_PARTS];
+    size_t n = parts_of(t, parts);
+    write_state(t, &state);
+    cn_status st = state.failed ? cn_fail(err, CN_E_NOMEM, "a checkpoint's state")
+                                : checkpoint_write(t->dir, t->step, state.p, parts, n, t->s.keep, err);
+    cn_buf_deinit(&state);
+    if (!st && hooks->saved) st = hooks->saved(hooks->user, t->step, err);
+    return st ? cn_ctx(err, st, "writing the checkpoint of step %llu", (unsigned long long)t->step) : CN_OK;
+}
+
+/* The best weights so far, without the optimiser. */
+static cn_status save_best(trainer *t, cn_err *err)
+{
+    param_set *s = &t->net->params;
+    checkpoint_part part = {"weights", s->w, s->n_values * sizeof *s->w};
+    return checkpoint_write(t->best_dir, t->step, "{}", &part, 1, 1, err);
+}
+
+static cn_status load_best(trainer *t, cn_err *err)
+{
+    param_set *s = &t->net->params;
+    checkpoint_part part = {"weights", s->w, s->n_values * sizeof *s->w};
+    checkpoint *c = NULL;
+    cn_status st = checkpoint_open_latest(&c, t->best_dir, err);
+    if (!st && c && checkpoint_step(c) == t->best_step) st = checkpoint_read(c, &part, 1, err);
+    checkpoint_close(c);
+    return st;
+}
+
+static cn_status differs(cn_err *err, const char *what)
+{
+    cn_fail(err, CN_E_MISMATCH, "the checkpoint was made with %s", what);
+    return cn_next(err, CN_E_MISMATCH, "resume with what the run began with, or begin a new one in another folder");
+}
+
+/* Settings that may change between two parts of a run do not change its losses. */
+static cn_status check_state(const trainer *t, const cn_json *state, cn_err *err)
+{
+    cn_buf now = {0}, then = {0};
+    train_settings was = t->s;
+    cn_status st = train_settings_read(&was, cn_json_get(state, "settings"), err);
+    was.save_every = t->s.save_every;
+    was.keep = t->s.keep;
+    train_settings_write(&now, &t->s);
+    train_settings_write(&then, &was);
+    if (!st && !cn_str_eq(cn_buf_view(&now), cn_buf_view(&then))) st = differs(err, "other settings");
+    cn_buf_deinit(&now);
+    cn_buf_deinit(&then);
+    if (st) return st;
+    if (!cn_json_is(cn_json_get(state, "data"), dataset_report_of(t->data)->sha256))
+        return differs(err, "other data");
+    if ((uint64_t)cn_json_int(cn_json_get(state, "n_trained"), -1) != t->net->params.n_trained)
+        return differs(err, "another model");
+    return CN_OK;
+}
+
+static cn_status resume(trainer *t, cn_err *err)
+{
+    checkpoint *c = NULL;
+    checkpoint_part parts[1 + ADAMW_PARTS];
+    size_t n = parts_of(t, parts);
+    cn_status st = checkpoint_open_latest(&c, t->dir, err);
+    if (!st && !c) {
+        cn_fail(err, CN_E_NOT_FOUND, "%s holds no checkpoint", t->dir);
+        st = cn_next(err, CN_E_NOT_FOUND, "begin the run again, without --resume, in a new folder");
+    }
+    const cn_json *state = c ? checkpoint_state(c) : NULL;
+    if (!st) st = check_state(t, state, err);
+    if (!st) st = checkpoint_read(c, parts, n, err);
+    if (!st) {
+        t->step = checkpoint_step(c);
+        t->tokens = (uint64_t)cn_json_int(cn_json_get(state, "tokens"), 0);
+        t->seconds = cn_json_num(cn_json_get(state, "seconds"), 0);
+        t->best_step = (uint64_t)cn_json_int(cn_json_get(state, "best_step"), 0);
+        t->patience.best = cn_json_num(cn_json_get(state, "best"), INFINITY);
+        t->patience.waited = (uint32_t)cn_json_int(cn_json_get(state, "waited"), 0);
+        t->owes_evaluation = cn_json_bool(cn_json_get(state, "owes_evaluation"), false);
+        t->loss = cn_json_num(cn_json_get(state, "loss"), NAN);
+        t->heldout_loss = cn_json_num(cn_json_get(state, "heldout_loss"), NAN);
+        adamw_set_steps(t->adam, t->step);
+        packer_seek(t->packer, t->step * t->s.accumulate);
+    }
+    checkpoint_close(c);
+    return st;
+}
+
+/* ---- beginning */
+
+static uint64_t count_steps(trainer *t)
+{
+    const train_settings *s = &t->s;
+    if (s->n_steps) return s->n_steps;
+    double whole = floor(s->epochs), rest = s->epochs - whole;
+    double micros = (double)packer_steps(t->packer, (uint64_t)whole) +
+                    rest * (double)packer_steps_per_epoch(t->packer);
+    double steps = ceil(micros / s->accumulate);
+    return steps < 1 ? 1 : (uint64_t)steps;
+}
+
+static cn_status open_packers(trainer *t, cn_err *err)
+{
+    const train_settings *s = &t->s;
+    cn_status st = packer_new(&t->packer, t->data, s->batch, s->n_ctx, s->seed, s->pack, err);
+    if (!st && dataset_n(t->data, true))
+        st = packer_new_heldout(&t->heldout, t->data, s->batch, s->n_ctx, true, err);
+    return st;
+}
+
+static cn_status begin(trainer *t, bool with_resume, cn_err *err)
+{
+    const train_settings *s = &t->s;
+    run_options o = run_options_of(s);
+    adamw_options adam = {s->beta1, s->beta2, 1e-8F, s->weight_decay, s->eight_bit};
+    cn_status st = train_settings_check(s, &t->net->hp, err);
+    if (!st) st = open_packers(t, err);
+    if (!st && !t->net->params.w) st = net_fill(t->net, s->seed, err);
+    if (!st) st = net_run_new(&t->run, t->net, t->pool, &o, err);
+    if (!st) st = adamw_new(&t->adam, &t->net->params, &adam, err);
+    t->micros = cn_alloc_array(s->accumulate, sizeof *t->micros);
+    if (!st && !t->micros) st = cn_fail(err, CN_E_NOMEM, "%u micro-batches", s->accumulate);
+    for (uint32_t i = 0; i < s->accumulate && !st; i++)
+        st = micro_new(&t->micros[i], o.max_tokens, err);
+    if (st) return st;
+    t->n_steps = count_steps(t);
+    double warmup = s->warmup < 1 ? s->warmup * (double)t->n_steps : s->warmup;
+    t->schedule = (schedule){s->schedule, s->lr, s->lr_floor, t->n_steps, (uint64_t)(warmup + 0.5)};
+    t->patience = (patience){.limit = s->patience, .best = INFINITY, .min_gain = s->min_gain};
+    t->loss = t->heldout_loss = NAN;
+    snprintf(t->best_dir, sizeof t->best_dir, "%s/best", t->dir);
+    return with_resume ? resume(t, err) : CN_OK;
+}
+
+cn_status trainer_new(trainer **out, net *n, const dataset *d, const train_settings *s, cn_pool *pool,
+                      const char *dir, bool with_resume, cn_err *err)
+{
+    trainer *t = cn_xcalloc(1, sizeof *t);
+    *t = (trainer){.net = n, .data = d, .s = *s, .pool = pool, .dir = dir, .start_ns = cn_now_ns()};
+    cn_status st = begin(t, with_resume, err);
+    *out = st ? NULL : t;
+    if (st) trainer_free(t);
+    return st;
+}
+
+void trainer_free(trainer *t)
+{
+    if (!t) return;
+    for (uint32_t i = 0; t->micros && i < t->s.accumulate; i++)
+        micro_deinit(&t->micros[i]);
+    cn_free(t->micros);
+    adamw_free(t->adam);
+    net_run_free(t->run);
+    packer_free(t->packer);
+    packer_free(t->heldout);
+    cn_free(t);
+}
+
+uint64_t trainer_step(const trainer *t)
+{
+    return t->step;
+}
+
+uint64_t trainer_n_steps(const trainer *t)
+{
+    return t->n_steps;
+}
+
+double trainer_measure(trainer *t)
+{
+    pack_batch b;
+    packer_next(t->packer, &b);
+    micro_fill(&t->micros[0], &b, 0);
+    uint64_t start = cn_now_ns();
+    params_begin_step(&t->net->params);
+    net_run_loss(t->run, &t->micros[0].batch, true, 1);
+    double seconds = cn_seconds_since(start) * t->s.accumulate;
+    packer_seek(t->packer, t->step * t->s.accumulate);
+    return seconds;
+}
+
+/* ---- the loop */
+
+static cn_status tell(const trainer *t, const train_hooks *hooks, const train_moment *m, cn_err *err)
+{
+    (void)t;
+    return hooks->moment ? hooks->moment(hooks->user, m, err) : CN_OK;
+}
+
+static cn_status one_step(trainer *t, train_moment *m, cn_err *err)
+{
+    pack_batch last;
+    param_set *params = &t->net->params;
+    uint64_t start = cn_now_ns(), n_loss = fill_micros(t, &last), n_tokens = 0;
+    double sum = 0, scale = n_loss ? 1 / (double)n_loss : 0;
+    params_begin_step(params);
+    for (uint32_t i = 0; i < t->s.accumulate; i++) {
+        sum += net_run_loss(t->run, &t->micros[i].batch, true, scale);
+        n_tokens += t->micros[i].batch.n;
+    }
+    params_end_step(params);
+    double norm = adamw_grad_norm(t->adam, t->pool), lr = schedule_rate(&t->schedule, t->step);
+    if (!isfinite(norm) || !isfinite(sum)) {
+        cn_fail(err, CN_E_LIMIT, "step %llu: the loss is %g and the gradient's norm %g",
+                (unsigned long long)t->step + 1, sum * scale, norm);
+        return cn_next(err, CN_E_LIMIT, "try a lower --lr, or a longer --warmup");
+    }
+    bool clip = t->s.clip > 0 && norm > (double)t->s.clip;
+    adamw_step(t->adam, t->pool, (float)lr, clip ? (float)((double)t->s.clip / norm) : 1);
+    t->step++;
+    t->tokens += n_tokens;
+    t->loss = sum * scale;
+    *m = (train_moment){.step = t->step,
+                        .n_steps = t->n_steps,
+                        .epoch = (double)last.epoch,
+                        .loss = t->loss,
+                        .lr = lr,
+                        .grad_norm = norm,
+                        .tokens = t->tokens,
+                        .tokens_per_s = (double)n_tokens / cn_seconds_since(start),
+                        .elapsed_s = t->seconds + cn_seconds_since(t->start_ns)};
+    return CN_OK;
+}
+
+static bool stopped(const train_hooks *h)
+{
+    return h->stop && atomic_load_explicit(h->stop, memory_order_relaxed);
+}
+
+/* The mean loss of the held-out set. */
+static double heldout_loss(trainer *t, const train_hooks *hooks)
+{
+    pack_batch b;
+    double sum = 0, n_loss = 0;
+    uint64_t n = packer_steps_per_epoch(t->heldout);
+    if (t->s.eval_batches) n = CN_MIN(n, (uint64_t)t->s.eval_batches);
+    packer_seek(t->heldout, 0);
+    for (uint64_t i = 0; i < n && !stopped(hooks); i++) {
+        packer_next(t->heldout, &b);
+        micro_fill(&t->micros[0], &b, 0);
+        sum += net_run_loss(t->run, &t->micros[0].batch, false, 0);
+        n_loss += t->micros[0].n_loss;
+    }
+    return n_loss > 0 ? sum / n_loss : NAN;
+}
+
+/* *over: patience is at its end. */
+static cn_status evaluate(trainer *t, const train_hooks *hooks, bool *over, cn_err *err)
+{
+    double loss = heldout_loss(t, hooks);
+    t->owes_evaluation = stopped(hooks); /* it may not be whole */
+    if (t->owes_evaluation) return CN_OK;
+    t->heldout_loss = loss;
+    double best = t->patience.best;
+    *over = patience_is_over(&t->patience, loss);
+    cn_status st = CN_OK;
+    if (t->patience.best < best) {
+        t->best_step = t->step;
+        if (t->s.patience) st = save_best(t, err);
+    }
+    train_moment m = {.heldout = true,
+                      .step = t->step,
+                      .n_steps = t->n_steps,
+                      .loss = loss,
+                      .tokens = t->tokens,
+                      .elapsed_s = t->seconds + cn_seconds_since(t->start_ns)};
+    return st ? st : tell(t, hooks, &m, err);
+}
+
+static bool due(uint64_t step, uint32_t every, uint64_t last)
+{
+    return step == last || (every && step % every == 0);
+}
+
+static void put_result(const trainer *t, train_result *out, bool early)
+{
+    *out = (train_result){.step = t->step,
+                          .n_steps = t->n_steps,
+                          .tokens = t->tokens,
+                          .best_step = t->best_step,
+                          .loss = t->loss,
+                          .heldout_loss = t->heldout_loss,
+                          .best_heldout_loss = isfinite(t->patience.best) ? t->patience.best : NAN,
+                          .seconds = t->seconds + cn_seconds_since(t->start_ns),
+                          .stopped_early = early};
+}
+
+/* After a step: evaluation and checkpoint, when they are due. */
+static cn_status after_step(trainer *t, const train_hooks *hooks, bool *over, cn_err *err)
+{
+    cn_status st = CN_OK;
+    if (t->heldout && due(t->step, t->s.eval_every, t->n_steps)) st = evaluate(t, hooks, over, err);
+    if (!st && (due(t->step, t->s.save_every, t->n_steps) || *over)) st = save(t, hooks, err);
+    return st;
+}
+
+cn_status trainer_run(trainer *t, const train_hooks *hooks, train_result *out, cn_err *err)
+{
+    cn_status st = CN_OK;
+    bool over = t->patience.limit && t->patience.waited >= t->patience.limit;
+    t->start_ns = cn_now_ns();
+    if (t->owes_evaluation) st = evaluate(t, hooks, &over, err);
+    while (t->step < t->n_steps && !over && !st) {
+        train_moment m;
+        if (stopped(hooks)) {
+            st = save(t, hooks, err);
+            if (!st) st = cn_fail(err, CN_E_CANCELLED, "stopped at step %llu of %llu", (unsigned long long)t->step,
+                                  (unsigned long long)t->n_steps);
+            break;
+        }
+        st = one_step(t, &m, err);
+        if (!st) st = tell(t, hooks, &m, err);
+        if (!st) st = after_step(t, hooks, &over, err);
+    }
+    if (!st && t->s.patience && t->best_step && t->best_step != t->step) st = load_best(t, err);
+    put_result(t, out, over);
+    return st;
+}
