@@ -30,7 +30,8 @@
     }
 #define FLAG(option, member, how)                                                              \
     {                                                                                          \
-        .name = option, .kind = CLI_FLAG, .help = how, .offset = offsetof(train_request, member) \
+        .name = option, .kind = CLI_FLAG, .help = how,                                         \
+        .offset = offsetof(train_request, member)                                              \
     }
 
 /* The texts stand in the order of train_text_names. */
@@ -63,7 +64,8 @@ static const cli_option options[] = {
     TEXT(1, "alpha", "X", "of the adapter: its scale is alpha / rank (32)"),
     TEXT(2, "dropout", "X", "on what the adapter sees (0)"),
     FLAG("rslora", rslora, "scale alpha / sqrt(rank)"),
-    TEXT(3, "targets", "LIST", "layers that get an adapter: q,k,v,o,gate,up,down, attention, mlp, all"),
+    TEXT(3, "targets", "LIST",
+         "layers that get an adapter: q,k,v,o,gate,up,down, attention, mlp, all"),
     TEXT(4, "context", "N", "tokens of a row, and of the longest record (1024)"),
     TEXT(5, "batch", "N", "rows computed at once (4)"),
     TEXT(6, "accumulate", "N", "batches of a step (1)"),
@@ -89,7 +91,8 @@ static const cli_option options[] = {
     FLAG("f32", f32, "products in f32, also where the processor has bf16"),
     FLAG("no-pack", no_pack, "one record a row"),
     FLAG("skip-bad", skip_bad, "leave bad lines out, rather than refuse the file"),
-    FLAG("keep-duplicates", keep_duplicates, "train on repeated records as often as they are there"),
+    FLAG("keep-duplicates", keep_duplicates,
+         "train on repeated records as often as they are there"),
     FLAG("loss-on-all", loss_on_all, "learn prompts too, not answers alone"),
     WORD("template", template_file, "FILE", "chat template in place of the model's"),
     WORD("type", type, "TYPE", "of the weights written: F16 (the default), BF16, F32, Q8_0"),
@@ -127,8 +130,8 @@ typedef struct training {
     job_record record;
     job_detached detached;
     train_view view;
-    char *out;        /* the folder */
-    cli_place place;  /* of the base */
+    char *out;       /* the folder */
+    cli_place place; /* of the base */
     cn_model *base;
     cn_tokenizer *own_tokenizer; /* of a new model */
     const cn_tokenizer *tokenizer;
@@ -161,12 +164,14 @@ static cn_status open_base(training *t, cn_err *err)
     if (st) return st;
     t->tokenizer = cn_model_tokenizer(t->base);
     train_hash_file(t->base_hash, t->place.model);
-    return t->tokenizer ? CN_OK : cn_fail(err, CN_E_UNSUPPORTED, "%s holds no tokenizer", t->r->base);
+    return t->tokenizer ? CN_OK
+                        : cn_fail(err, CN_E_UNSUPPORTED, "%s holds no tokenizer", t->r->base);
 }
 
 static cn_status open_tokenizer(training *t, cn_err *err)
 {
-    cn_status st = t->r->base ? open_base(t, err) : cn_tokenizer_open(&t->own_tokenizer, t->r->tokenizer, err);
+    cn_status st = t->r->base ? open_base(t, err)
+                              : cn_tokenizer_open(&t->own_tokenizer, t->r->tokenizer, err);
     if (st) return st;
     if (t->own_tokenizer) t->tokenizer = t->own_tokenizer;
     return cli_template_open(&t->tmpl, t->tokenizer, t->r->template_file, err);
@@ -199,7 +204,8 @@ static cn_status make_net(training *t, cn_err *err)
     if (t->base) return net_from_base(&t->net, t->base, s->mode, &s->lora, err);
     hparams hp;
     bool tied;
-    cn_status st = train_shape_parse(&hp, &tied, t->r->shape, (uint32_t)cn_n_vocab(t->tokenizer), s->n_ctx, err);
+    cn_status st = train_shape_parse(&hp, &tied, t->r->shape,
+                                     (uint32_t)cn_n_vocab(t->tokenizer), s->n_ctx, err);
     return st ? st : net_from_scratch(&t->net, &hp, tied, err);
 }
 
@@ -207,7 +213,8 @@ static cn_status check_vocabulary(const training *t, cn_err *err)
 {
     uint32_t has = t->net->hp.n_vocab, needs = (uint32_t)cn_n_vocab(t->tokenizer);
     if (needs <= has) return CN_OK;
-    return cn_fail(err, CN_E_MISMATCH, "the tokenizer has %u pieces, the model %u rows", needs, has);
+    return cn_fail(err, CN_E_MISMATCH, "the tokenizer has %u pieces, the model %u rows", needs,
+                   has);
 }
 
 /* ---- the folder */
@@ -217,7 +224,10 @@ static char *default_out(const train_request *r)
     char name[256];
     const char *base = cn_path_base(r->data.items[0]);
     int stem = (int)strcspn(base, ".");
-    snprintf(name, sizeof name, "%.*s-%s", stem > 100 ? 100 : stem, base, r->shape ? "model" : r->full ? "full" : "lora");
+    snprintf(name, sizeof name, "%.*s-%s", stem > 100 ? 100 : stem, base,
+             r->shape  ? "model"
+             : r->full ? "full"
+                       : "lora");
     return cn_xstrndup(name, strlen(name));
 }
 
@@ -310,7 +320,8 @@ static cn_status prepare(training *t, cn_err *err)
 static cn_status begin(training *t, cn_err *err)
 {
     train_request *r = t->r;
-    cn_status st = trainer_new(&t->trainer, t->net, t->data, &r->settings, t->pool, t->out, r->resume != NULL, err);
+    cn_status st = trainer_new(&t->trainer, t->net, t->data, &r->settings, t->pool, t->out,
+                               r->resume != NULL, err);
     if (st) return st;
     double seconds = trainer_measure(t->trainer);
     if (!r->common.json) train_report_time(t->trainer, seconds);
@@ -325,13 +336,15 @@ static cn_status export_result(training *t, cn_err *err)
 
 static cn_status train(training *t, cn_err *err)
 {
-    const train_hooks hooks = {.user = t, .moment = on_moment, .saved = on_saved, .stop = &cli_interrupted};
+    const train_hooks hooks = {
+        .user = t, .moment = on_moment, .saved = on_saved, .stop = &cli_interrupted};
     fill_record(t);
     cn_status st = job_metrics_begin(t->job, trainer_step(t->trainer), err);
     if (!st) st = job_update(t->job, &t->record, err);
     if (!st) st = job_detached_tell(&t->detached, t->job, CN_OK, err);
     if (st) return st;
-    t->view = train_view_start(trainer_step(t->trainer), trainer_n_steps(t->trainer), t->r->common.json);
+    t->view = train_view_start(trainer_step(t->trainer), trainer_n_steps(t->trainer),
+                               t->r->common.json);
     st = trainer_run(t->trainer, &hooks, &t->result, err);
     train_view_end(&t->view);
     t->record.loss = t->result.loss;
@@ -401,8 +414,10 @@ const cli_verb verb_train = {
         "\"messages\" (the loss counts the assistant's tokens), or CSV with such columns.\n\n"
         "  conatus train --base MODEL --data talks.jsonl --out my-adapter\n"
         "  conatus run MODEL+my-adapter/adapter\n\n"
-        "The run's folder holds everything: run.json, metrics.jsonl, curve.svg, checkpoints and\n"
-        "the result (adapter/, or model.gguf and hf/). Ctrl-C writes a checkpoint; --resume DIR goes on.",
+        "The run's folder holds everything: run.json, metrics.jsonl, curve.svg, checkpoints "
+        "and\n"
+        "the result (adapter/, or model.gguf and hf/). Ctrl-C writes a checkpoint; --resume "
+        "DIR goes on.",
     .options = options,
     .n_options = CN_ARRAY_LEN(options),
     .settings_size = sizeof(train_request),

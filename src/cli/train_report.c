@@ -21,31 +21,37 @@ static void report_data(const dataset_report *d)
 {
     char tokens[24], loss[24];
     printf("data     %" PRIu64 " records, %s tokens (%s to learn), longest %u", d->n_records,
-           cli_count(tokens, sizeof tokens, d->n_tokens), cli_count(loss, sizeof loss, d->n_loss_tokens), d->longest);
+           cli_count(tokens, sizeof tokens, d->n_tokens),
+           cli_count(loss, sizeof loss, d->n_loss_tokens), d->longest);
     if (d->n_heldout) printf("; %" PRIu64 " held out", d->n_heldout);
     putchar('\n');
     if (d->n_bad || d->n_empty || d->n_duplicate || d->n_truncated || d->n_no_loss)
-        printf("         left out: %" PRIu64 " bad, %" PRIu64 " empty, %" PRIu64 " repeated, %" PRIu64
-               " with nothing to learn; cut: %" PRIu64 "\n",
+        printf("         left out: %" PRIu64 " bad, %" PRIu64 " empty, %" PRIu64
+               " repeated, %" PRIu64 " with nothing to learn; cut: %" PRIu64 "\n",
                d->n_bad, d->n_empty, d->n_duplicate, d->n_no_loss, d->n_truncated);
     if (d->n_leaks)
-        printf("         %" PRIu64 " of %" PRIu64 " held-out records are also in the training set (same text %" PRIu64
+        printf("         %" PRIu64 " of %" PRIu64
+               " held-out records are also in the training set (same text %" PRIu64
                ", same prompt %" PRIu64 ")\n",
                d->n_leaks, d->n_heldout, d->n_leaks_text, d->n_leaks_prompt);
 }
 
-void train_report_plan(const train_request *r, const net *n, const dataset_report *d, const train_need *need)
+void train_report_plan(const train_request *r, const net *n, const dataset_report *d,
+                       const train_need *need)
 {
     char all[24], some[24], bytes[6][24];
     report_data(d);
-    printf("model    %s, %s parameters, %s in training", n->hp.arch, cli_count(all, sizeof all, need->n_params),
+    printf("model    %s, %s parameters, %s in training", n->hp.arch,
+           cli_count(all, sizeof all, need->n_params),
            cli_count(some, sizeof some, need->n_trained));
     if (r->settings.mode == TRAIN_LORA)
         printf(" (LoRA rank %u, alpha %g)", n->lora.rank, (double)n->lora.alpha);
-    printf("\nmemory   %s: base %s, weights and gradients %s, optimiser %s, activations %s; %s free (%s)\n",
+    printf("\nmemory   %s: base %s, weights and gradients %s, optimiser %s, activations %s; %s "
+           "free (%s)\n",
            cli_bytes(bytes[0], 24, need->total), cli_bytes(bytes[1], 24, need->base),
-           cli_bytes(bytes[2], 24, need->weights + need->gradients), cli_bytes(bytes[3], 24, need->optimiser),
-           cli_bytes(bytes[4], 24, need->activations), cli_bytes(bytes[5], 24, need->available), need->limit);
+           cli_bytes(bytes[2], 24, need->weights + need->gradients),
+           cli_bytes(bytes[3], 24, need->optimiser), cli_bytes(bytes[4], 24, need->activations),
+           cli_bytes(bytes[5], 24, need->available), need->limit);
     fflush(stdout);
 }
 
@@ -53,12 +59,15 @@ cn_status train_need_fits(const train_need *need, cn_err *err)
 {
     char wants[24], has[24];
     if (need->total <= need->available) return CN_OK;
-    cn_fail(err, CN_E_NOMEM, "this run needs %s, and %s are free (%s)", cli_bytes(wants, sizeof wants, need->total),
+    cn_fail(err, CN_E_NOMEM, "this run needs %s, and %s are free (%s)",
+            cli_bytes(wants, sizeof wants, need->total),
             cli_bytes(has, sizeof has, need->available), need->limit);
     return cn_next(err, CN_E_NOMEM,
-                   need->activations > need->total / 2 ? "use a smaller --batch or --context, or --checkpointing"
-                   : need->weights > need->total / 8   ? "train an adapter (no --full), or use --adam-8bit"
-                                                       : "use a base in a smaller type (conatus quantize)");
+                   need->activations > need->total / 2
+                       ? "use a smaller --batch or --context, or --checkpointing"
+                   : need->weights > need->total / 8
+                       ? "train an adapter (no --full), or use --adam-8bit"
+                       : "use a base in a smaller type (conatus quantize)");
 }
 
 void train_report_time(const trainer *t, double seconds_per_step)
@@ -107,10 +116,12 @@ void train_report_end(const train_request *r, const char *dir, const train_resul
     cn_err ignored;
     if (!job_metrics_read(&m, dir, &ignored)) cli_print_curve(&m, false);
     job_metrics_deinit(&m);
-    printf("%s after %" PRIu64 " steps, %s: loss %.4f", x->stopped_early ? "stopped early" : "done", x->step,
+    printf("%s after %" PRIu64 " steps, %s: loss %.4f",
+           x->stopped_early ? "stopped early" : "done", x->step,
            cli_duration(time, sizeof time, x->seconds), x->loss);
     if (isfinite(x->heldout_loss)) printf(", held-out %.4f", x->heldout_loss);
-    if (isfinite(x->best_heldout_loss)) printf(" (best %.4f at step %" PRIu64 ")", x->best_heldout_loss, x->best_step);
+    if (isfinite(x->best_heldout_loss))
+        printf(" (best %.4f at step %" PRIu64 ")", x->best_heldout_loss, x->best_step);
     printf("\n%s/%s\n", dir, train_result_name(r));
     if (r->settings.mode == TRAIN_LORA)
         printf("try it: conatus run %s+%s/adapter\n", r->base, dir);
@@ -169,7 +180,8 @@ static cn_status export_type(cn_dtype *out, const train_request *r, cn_err *err)
     *out = CN_F16;
     if (!r->type || cn_dtype_from_name(r->type, out)) return CN_OK;
     cn_fail(err, CN_E_ARG, "no type is called \"%.40s\"", r->type);
-    return cn_next(err, CN_E_ARG, "use F32, F16, BF16 or Q8_0; conatus quantize makes the others");
+    return cn_next(err, CN_E_ARG,
+                   "use F32, F16, BF16 or Q8_0; conatus quantize makes the others");
 }
 
 static cn_dtype hf_type(cn_dtype type)
@@ -177,7 +189,8 @@ static cn_dtype hf_type(cn_dtype type)
     return type == CN_F32 || type == CN_BF16 ? type : CN_F16;
 }
 
-cn_status train_export(const net *n, const train_request *r, const char *base_path, const char *dir, cn_err *err)
+cn_status train_export(const net *n, const train_request *r, const char *base_path,
+                       const char *dir, cn_err *err)
 {
     cn_dtype type;
     cn_buf tmpl = {0};
@@ -189,7 +202,8 @@ cn_status train_export(const net *n, const train_request *r, const char *base_pa
                          .chat_template = tmpl.p,
                          .name = r->name ? r->name : cn_path_base(dir),
                          .description = r->description};
-    char *adapter = cn_path_join(dir, "adapter"), *gguf = cn_path_join(dir, "model.gguf"), *hf = cn_path_join(dir, "hf");
+    char *adapter = cn_path_join(dir, "adapter"), *gguf = cn_path_join(dir, "model.gguf"),
+         *hf = cn_path_join(dir, "hf");
     if (r->settings.mode == TRAIN_LORA) {
         st = export_peft(n, &src, adapter, err);
     } else {

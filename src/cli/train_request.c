@@ -9,9 +9,10 @@
 #include "mem.h"
 
 const char *const train_text_names[TRAIN_TEXT_OPTIONS] = {
-    "rank",   "alpha",    "dropout",      "targets", "context",    "batch",        "accumulate", "epochs",
-    "steps",  "lr",       "lr-floor",     "schedule", "warmup",    "beta1",        "beta2",      "weight-decay",
-    "clip",   "eval-every", "eval-batches", "save-every", "keep",  "patience",     "min-gain",   "seed",
+    "rank",         "alpha",      "dropout", "targets",      "context",  "batch",
+    "accumulate",   "epochs",     "steps",   "lr",           "lr-floor", "schedule",
+    "warmup",       "beta1",      "beta2",   "weight-decay", "clip",     "eval-every",
+    "eval-batches", "save-every", "keep",    "patience",     "min-gain", "seed",
 };
 
 /* What is no setting of the trainer, by its name in the record. */
@@ -22,9 +23,14 @@ typedef struct text_field {
 
 #define AT(member) offsetof(train_request, member)
 static const text_field texts[] = {
-    {"base", AT(base)},         {"new", AT(shape)},       {"tokenizer", AT(tokenizer)},
-    {"template", AT(template_file)}, {"heldout_file", AT(heldout_file)}, {"type", AT(type)},
-    {"name", AT(name)},         {"description", AT(description)},
+    {"base", AT(base)},
+    {"new", AT(shape)},
+    {"tokenizer", AT(tokenizer)},
+    {"template", AT(template_file)},
+    {"heldout_file", AT(heldout_file)},
+    {"type", AT(type)},
+    {"name", AT(name)},
+    {"description", AT(description)},
 };
 static const text_field flags[] = {
     {"skip_bad", AT(skip_bad)},
@@ -57,7 +63,8 @@ void train_request_write(cn_buf *out, const train_request *r)
         cn_buf_json(out, cn_str_of(text));
     }
     for (size_t i = 0; i < CN_ARRAY_LEN(flags); i++)
-        cn_buf_printf(out, ",\"%s\":%s", flags[i].name, *flag_at(r, &flags[i]) ? "true" : "false");
+        cn_buf_printf(out, ",\"%s\":%s", flags[i].name,
+                      *flag_at(r, &flags[i]) ? "true" : "false");
     cn_buf_lit(out, ",\"train\":");
     train_settings_write(out, &r->settings);
     cn_buf_putc(out, '}');
@@ -77,7 +84,8 @@ static cn_status remember(train_request *r, cn_err *err)
         *flag_at(r, &flags[i]) = cn_json_bool(cn_json_get(r->kept, flags[i].name), false);
     r->data.n = 0;
     for (size_t i = 0; i < cn_json_size(data) && i < CLI_LIST_MAX; i++)
-        if (cn_json_str(cn_json_at(data, i)).p) r->data.items[r->data.n++] = cn_json_str(cn_json_at(data, i)).p;
+        if (cn_json_str(cn_json_at(data, i)).p)
+            r->data.items[r->data.n++] = cn_json_str(cn_json_at(data, i)).p;
     r->heldout = (float)cn_json_num(cn_json_get(r->kept, "heldout"), 0);
     r->out = r->resume;
     return train_settings_read(&r->settings, train, err);
@@ -87,7 +95,8 @@ static cn_status apply(train_request *r, cn_err *err)
 {
     train_settings *s = &r->settings;
     for (size_t i = 0; i < TRAIN_TEXT_OPTIONS; i++) {
-        cn_status st = r->text[i] ? train_settings_set(s, train_text_names[i], r->text[i], err) : CN_OK;
+        cn_status st =
+            r->text[i] ? train_settings_set(s, train_text_names[i], r->text[i], err) : CN_OK;
         if (st) return st;
     }
     s->lora.rslora |= r->rslora;
@@ -107,18 +116,29 @@ static cn_status lacks(cn_err *err, const char *what, const char *next)
 static cn_status check(const train_request *r, cn_err *err)
 {
     if (!r->base == !r->shape)
-        return lacks(err, r->base ? "both --base and --new are given" : "neither a base model nor a shape is given",
-                     "conatus train --base MODEL --data FILE, or --new SHAPE --tokenizer FILE --data FILE");
-    if (!r->data.n) return lacks(err, "no data is given", "--data FILE.jsonl (or .csv); conatus data check FILE shows what is in it");
+        return lacks(err,
+                     r->base ? "both --base and --new are given"
+                             : "neither a base model nor a shape is given",
+                     "conatus train --base MODEL --data FILE, or --new SHAPE --tokenizer FILE "
+                     "--data FILE");
+    if (!r->data.n)
+        return lacks(
+            err, "no data is given",
+            "--data FILE.jsonl (or .csv); conatus data check FILE shows what is in it");
     if (r->shape && !r->tokenizer)
-        return lacks(err, "a new model needs a vocabulary", "--tokenizer tokenizer.model (sentencepiece) or tokenizer.json");
-    if (r->shape && r->full) return lacks(err, "--full is for a base model; --new trains everything already", "leave --full out");
+        return lacks(err, "a new model needs a vocabulary",
+                     "--tokenizer tokenizer.model (sentencepiece) or tokenizer.json");
+    if (r->shape && r->full)
+        return lacks(err, "--full is for a base model; --new trains everything already",
+                     "leave --full out");
     return CN_OK;
 }
 
 cn_status train_request_complete(train_request *r, cn_err *err)
 {
-    r->settings = train_settings_default(r->shape ? TRAIN_SCRATCH : r->full ? TRAIN_FULL : TRAIN_LORA);
+    r->settings = train_settings_default(r->shape  ? TRAIN_SCRATCH
+                                         : r->full ? TRAIN_FULL
+                                                   : TRAIN_LORA);
     cn_status st = r->resume ? remember(r, err) : CN_OK;
     if (!st) st = apply(r, err);
     return st ? st : check(r, err);
@@ -148,33 +168,49 @@ static bool take_part(hparams *hp, bool *tied, const char *p, size_t n)
         *tied = false;
         return true;
     }
-    return take_number(&hp->n_layers, "layers", p, n) || take_number(&hp->n_embd, "embd", p, n) ||
-           take_number(&hp->n_heads, "heads", p, n) || take_number(&hp->n_kv_heads, "kv-heads", p, n) ||
-           take_number(&hp->n_ff, "ff", p, n);
+    return take_number(&hp->n_layers, "layers", p, n) ||
+           take_number(&hp->n_embd, "embd", p, n) || take_number(&hp->n_heads, "heads", p, n) ||
+           take_number(&hp->n_kv_heads, "kv-heads", p, n) || take_number(&hp->n_ff, "ff", p, n);
 }
 
 static cn_status check_shape(const hparams *hp, cn_err *err)
 {
     if (!hp->n_layers || !hp->n_embd || !hp->n_heads || !hp->n_kv_heads || !hp->n_ff)
-        return cn_fail(err, CN_E_ARG, "the shape has a 0: layers %u, embd %u, heads %u, kv-heads %u, ff %u",
+        return cn_fail(err, CN_E_ARG,
+                       "the shape has a 0: layers %u, embd %u, heads %u, kv-heads %u, ff %u",
                        hp->n_layers, hp->n_embd, hp->n_heads, hp->n_kv_heads, hp->n_ff);
-    if (hp->n_embd % hp->n_heads || hp->n_heads % hp->n_kv_heads || hp->head_dim % 2 || hp->n_layers > MODEL_MAX_LAYERS || hp->head_dim > MODEL_MAX_HEAD)
-        return cn_fail(err, CN_E_ARG, "embd %u must be heads (%u) times an even number up to %d, and heads a multiple of kv-heads (%u)",
+    if (hp->n_embd % hp->n_heads || hp->n_heads % hp->n_kv_heads || hp->head_dim % 2 ||
+        hp->n_layers > MODEL_MAX_LAYERS || hp->head_dim > MODEL_MAX_HEAD)
+        return cn_fail(err, CN_E_ARG,
+                       "embd %u must be heads (%u) times an even number up to %d, and heads a "
+                       "multiple of kv-heads (%u)",
                        hp->n_embd, hp->n_heads, MODEL_MAX_HEAD, hp->n_kv_heads);
     return CN_OK;
 }
 
-cn_status train_shape_parse(hparams *hp, bool *tied, const char *text, uint32_t n_vocab, uint32_t n_ctx, cn_err *err)
+cn_status train_shape_parse(hparams *hp, bool *tied, const char *text, uint32_t n_vocab,
+                            uint32_t n_ctx, cn_err *err)
 {
-    *hp = (hparams){.arch = "llama", .family = FAMILY_LLAMA, .n_layers = 6, .n_embd = 256, .n_heads = 4,
-                    .n_kv_heads = 0, .n_ff = 704, .n_vocab = n_vocab, .n_ctx_train = n_ctx, .norm_eps = 1e-5F,
-                    .rope_base = 10000, .rope_linear = 1};
+    *hp = (hparams){.arch = "llama",
+                    .family = FAMILY_LLAMA,
+                    .n_layers = 6,
+                    .n_embd = 256,
+                    .n_heads = 4,
+                    .n_kv_heads = 0,
+                    .n_ff = 704,
+                    .n_vocab = n_vocab,
+                    .n_ctx_train = n_ctx,
+                    .norm_eps = 1e-5F,
+                    .rope_base = 10000,
+                    .rope_linear = 1};
     *tied = true;
     for (const char *p = text;;) {
         size_t n = strcspn(p, ",");
         if (!take_part(hp, tied, p, n)) {
-            cn_fail(err, CN_E_ARG, "\"%.*s\" is no part of a shape", (int)CN_MIN(n, (size_t)40), p);
-            return cn_next(err, CN_E_ARG, "--new layers=6,embd=256,heads=4,kv-heads=4,ff=704[,untied]");
+            cn_fail(err, CN_E_ARG, "\"%.*s\" is no part of a shape", (int)CN_MIN(n, (size_t)40),
+                    p);
+            return cn_next(err, CN_E_ARG,
+                           "--new layers=6,embd=256,heads=4,kv-heads=4,ff=704[,untied]");
         }
         if (!p[n]) break;
         p += n + 1;

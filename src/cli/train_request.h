@@ -1,4 +1,5 @@
-/* What `conatus train` was asked for: the command line, or, on a resume, what the run's folder remembers. */
+/* What `conatus train` was asked for: the command line, or, on a resume, what the run's folder
+ * remembers. */
 #ifndef CLI_TRAIN_REQUEST_H
 #define CLI_TRAIN_REQUEST_H
 
@@ -11,7 +12,8 @@
 
 typedef struct train_request {
     cli_common common;
-    const char *base, *shape, *tokenizer, *template_file, *heldout_file, *out, *type, *name, *description, *resume;
+    const char *base, *shape, *tokenizer, *template_file, *heldout_file, *out, *type, *name,
+        *description, *resume;
     cli_list data;
     const char *text[TRAIN_TEXT_OPTIONS]; /* in the order of train_text_names */
     float heldout;
@@ -24,14 +26,15 @@ typedef struct train_request {
 
 extern const char *const train_text_names[TRAIN_TEXT_OPTIONS]; /* NULL ends it */
 
-/* Fills `settings` from the texts and flags; on a resume everything from the folder's record, before them.
- * errors  CN_E_ARG what contradicts or lacks; CN_E_NOT_FOUND no run to resume */
+/* Fills `settings` from the texts and flags; on a resume everything from the folder's record,
+ * before them. errors  CN_E_ARG what contradicts or lacks; CN_E_NOT_FOUND no run to resume */
 cn_status train_request_complete(train_request *r, cn_err *err);
 void train_request_deinit(train_request *r);
 /* The JSON object that the record keeps. */
 void train_request_write(cn_buf *out, const train_request *r);
 
 /* "layers=6,embd=256,heads=4,kv-heads=4,ff=704[,family=llama][,untied]" */
-cn_status train_shape_parse(hparams *hp, bool *tied, const char *text, uint32_t n_vocab, uint32_t n_ctx, cn_err *err);
+cn_status train_shape_parse(hparams *hp, bool *tied, const char *text, uint32_t n_vocab,
+                            uint32_t n_ctx, cn_err *err);
 
 #endif

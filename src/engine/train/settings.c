@@ -8,7 +8,16 @@
 
 #include "compiler.h"
 
-typedef enum field_kind { F_U32, F_U64, F_FLOAT, F_DOUBLE, F_BOOL, F_MODE, F_SCHEDULE, F_SITES } field_kind;
+typedef enum field_kind {
+    F_U32,
+    F_U64,
+    F_FLOAT,
+    F_DOUBLE,
+    F_BOOL,
+    F_MODE,
+    F_SCHEDULE,
+    F_SITES
+} field_kind;
 
 typedef struct field {
     const char *name;
@@ -59,12 +68,17 @@ train_settings train_settings_default(train_mode mode)
     bool lora = mode == TRAIN_LORA, scratch = mode == TRAIN_SCRATCH;
     return (train_settings){
         .mode = mode,
-        .lora = {.rank = lora ? 16 : 0, .alpha = 32, .dropout = 0, .sites = (1u << SITES_PER_LAYER) - 1},
+        .lora = {.rank = lora ? 16 : 0,
+                 .alpha = 32,
+                 .dropout = 0,
+                 .sites = (1u << SITES_PER_LAYER) - 1},
         .n_ctx = 1024,
         .batch = 4,
         .accumulate = 1,
         .epochs = scratch ? 1 : 3,
-        .lr = lora ? 2e-4 : scratch ? 1e-3 : 2e-5,
+        .lr = lora      ? 2e-4
+              : scratch ? 1e-3
+                        : 2e-5,
         .lr_floor = 0.1,
         .schedule = SCHEDULE_COSINE,
         .warmup = 0.03,
@@ -115,7 +129,8 @@ static uint32_t sites_named(const char *p, size_t n)
     for (uint32_t i = 0; i < SITES_PER_LAYER; i++)
         if (strlen(site_names[i]) == n && memcmp(site_names[i], p, n) == 0) return S(i);
     for (size_t i = 0; i < CN_ARRAY_LEN(aliases); i++)
-        if (strlen(aliases[i].name) == n && memcmp(aliases[i].name, p, n) == 0) return aliases[i].sites;
+        if (strlen(aliases[i].name) == n && memcmp(aliases[i].name, p, n) == 0)
+            return aliases[i].sites;
     return 0;
 }
 
@@ -126,8 +141,10 @@ cn_status lora_sites_parse(uint32_t *out, const char *list, cn_err *err)
         size_t n = strcspn(p, ",");
         uint32_t sites = sites_named(p, n);
         if (!sites) {
-            cn_fail(err, CN_E_ARG, "no linear layer is called \"%.*s\"", (int)CN_MIN(n, (size_t)40), p);
-            return cn_next(err, CN_E_ARG, "use q, k, v, o, gate, up, down, attention, mlp or all");
+            cn_fail(err, CN_E_ARG, "no linear layer is called \"%.*s\"",
+                    (int)CN_MIN(n, (size_t)40), p);
+            return cn_next(err, CN_E_ARG,
+                           "use q, k, v, o, gate, up, down, attention, mlp or all");
         }
         *out |= sites;
         if (!p[n]) return CN_OK;
@@ -151,11 +168,16 @@ static double number_of(const train_settings *s, const field *f)
 {
     const char *p = (const char *)s + f->at;
     switch (f->kind) {
-    case F_U64: return (double)*(const uint64_t *)(const void *)p;
-    case F_FLOAT: return (double)*(const float *)(const void *)p;
-    case F_DOUBLE: return *(const double *)(const void *)p;
-    case F_BOOL: return *(const bool *)(const void *)p;
-    default: return *(const uint32_t *)(const void *)p;
+    case F_U64:
+        return (double)*(const uint64_t *)(const void *)p;
+    case F_FLOAT:
+        return (double)*(const float *)(const void *)p;
+    case F_DOUBLE:
+        return *(const double *)(const void *)p;
+    case F_BOOL:
+        return *(const bool *)(const void *)p;
+    default:
+        return *(const uint32_t *)(const void *)p;
     }
 }
 
@@ -194,8 +216,8 @@ static cn_status put_number(train_settings *s, const field *f, double x, cn_err 
     return CN_OK;
 }
 
-static cn_status put_name(void *to, const char *const *names, size_t n, const field *f, const char *value,
-                          cn_err *err)
+static cn_status put_name(void *to, const char *const *names, size_t n, const field *f,
+                          const char *value, cn_err *err)
 {
     for (uint32_t i = 0; i < n; i++)
         if (strcmp(names[i], value) == 0) {
@@ -208,14 +230,17 @@ static cn_status put_name(void *to, const char *const *names, size_t n, const fi
 static cn_status put_text(train_settings *s, const field *f, const char *value, cn_err *err)
 {
     void *p = (char *)s + f->at;
-    if (f->kind == F_MODE) return put_name(p, mode_names, CN_ARRAY_LEN(mode_names), f, value, err);
-    if (f->kind == F_SCHEDULE) return put_name(p, schedule_names, CN_ARRAY_LEN(schedule_names), f, value, err);
+    if (f->kind == F_MODE)
+        return put_name(p, mode_names, CN_ARRAY_LEN(mode_names), f, value, err);
+    if (f->kind == F_SCHEDULE)
+        return put_name(p, schedule_names, CN_ARRAY_LEN(schedule_names), f, value, err);
     if (f->kind == F_SITES) return lora_sites_parse(p, value, err);
     if (f->kind == F_BOOL && strcmp(value, "true") == 0) return put_number(s, f, 1, err);
     if (f->kind == F_BOOL && strcmp(value, "false") == 0) return put_number(s, f, 0, err);
     char *end;
     double x = strtod(value, &end);
-    if (end == value || *end) return cn_fail(err, CN_E_ARG, "%s \"%.40s\" is not a number", f->name, value);
+    if (end == value || *end)
+        return cn_fail(err, CN_E_ARG, "%s \"%.40s\" is not a number", f->name, value);
     return put_number(s, f, x, err);
 }
 
@@ -226,7 +251,8 @@ static const field *field_named(cn_str name)
     return NULL;
 }
 
-cn_status train_settings_set(train_settings *s, const char *name, const char *value, cn_err *err)
+cn_status train_settings_set(train_settings *s, const char *name, const char *value,
+                             cn_err *err)
 {
     const field *f = field_named(cn_str_of(name));
     if (!f) return cn_fail(err, CN_E_ARG, "no setting is called \"%.40s\"", name);
@@ -237,7 +263,8 @@ static cn_status read_one(train_settings *s, const field *f, const cn_json *valu
 {
     cn_str text = cn_json_str(value);
     if (text.p) return put_text(s, f, text.p, err);
-    if (cn_json_kind_of(value) == CN_JSON_BOOL) return put_number(s, f, cn_json_bool(value, false), err);
+    if (cn_json_kind_of(value) == CN_JSON_BOOL)
+        return put_number(s, f, cn_json_bool(value, false), err);
     return put_number(s, f, cn_json_num(value, NAN), err);
 }
 
@@ -255,10 +282,11 @@ cn_status train_settings_read(train_settings *s, const cn_json *from, cn_err *er
 cn_status train_settings_check(const train_settings *s, const hparams *hp, cn_err *err)
 {
     if (s->mode == TRAIN_LORA && !(s->lora.alpha > 0))
-        return cn_fail(err, CN_E_ARG, "alpha is %g: the adapter would do nothing", (double)s->lora.alpha);
+        return cn_fail(err, CN_E_ARG, "alpha is %g: the adapter would do nothing",
+                       (double)s->lora.alpha);
     if (s->n_ctx > hp->n_ctx_train) {
-        cn_fail(err, CN_E_LIMIT, "a context of %u tokens, but this model has %u positions", s->n_ctx,
-                hp->n_ctx_train);
+        cn_fail(err, CN_E_LIMIT, "a context of %u tokens, but this model has %u positions",
+                s->n_ctx, hp->n_ctx_train);
         return cn_next(err, CN_E_LIMIT, "use --context %u", hp->n_ctx_train);
     }
     if (!s->n_steps && !(s->epochs > 0))

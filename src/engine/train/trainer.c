@@ -1,7 +1,11 @@
 #include "trainer.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "checkpoint.h"
 #include "clock.h"
@@ -34,7 +38,7 @@ struct trainer {
     uint64_t step, n_steps, tokens, best_step;
     double loss, heldout_loss;
     bool owes_evaluation; /* the last step's was interrupted */
-    double seconds; /* of the parts before this one */
+    double seconds;       /* of the parts before this one */
     uint64_t start_ns;
 };
 
@@ -119,7 +123,8 @@ void train_estimate(train_need *out, const net *n, const dataset *d, const train
         out->n_params += (uint64_t)p->n_rows * p->n_cols;
         if (!p->trained) out->base += p->frozen.row_bytes * p->n_rows;
     }
-    out->total = out->base + out->weights + out->gradients + out->optimiser + out->activations + out->data;
+    out->total = out->base + out->weights + out->gradients + out->optimiser + out->activations +
+                 out->data;
     out->available = cn_sys_memory_left(&memory, &out->limit);
 }
 
@@ -128,16 +133,19 @@ void train_estimate(train_need *out, const net *n, const dataset *d, const train
 static void write_state(const trainer *t, cn_buf *out)
 {
     const dataset_report *r = dataset_report_of(t->data);
-    cn_buf_printf(out,
-                  "{\"step\":%llu,\"n_steps\":%llu,\"tokens\":%llu,\"seconds\":%.3f,\"best_step\":%llu,"
-                  "\"waited\":%u,\"owes_evaluation\":%s,\"data\":\"%s\",\"n_trained\":%llu",
-                  (unsigned long long)t->step, (unsigned long long)t->n_steps,
-                  (unsigned long long)t->tokens, t->seconds + cn_seconds_since(t->start_ns),
-                  (unsigned long long)t->best_step, t->patience.waited, t->owes_evaluation ? "true" : "false", r->sha256,
-                  (unsigned long long)t->net->params.n_trained);
+    cn_buf_printf(
+        out,
+        "{\"step\":%llu,\"n_steps\":%llu,\"tokens\":%llu,\"seconds\":%.3f,\"best_step\":%llu,"
+        "\"waited\":%u,\"owes_evaluation\":%s,\"data\":\"%s\",\"n_trained\":%llu",
+        (unsigned long long)t->step, (unsigned long long)t->n_steps,
+        (unsigned long long)t->tokens, t->seconds + cn_seconds_since(t->start_ns),
+        (unsigned long long)t->best_step, t->patience.waited,
+        t->owes_evaluation ? "true" : "false", r->sha256,
+        (unsigned long long)t->net->params.n_trained);
     if (isfinite(t->patience.best)) cn_buf_printf(out, ",\"best\":%.17g", t->patience.best);
     if (isfinite(t->loss)) cn_buf_printf(out, ",\"loss\":%.17g", t->loss);
-    if (isfinite(t->heldout_loss)) cn_buf_printf(out, ",\"heldout_loss\":%.17g", t->heldout_loss);
+    if (isfinite(t->heldout_loss))
+        cn_buf_printf(out, ",\"heldout_loss\":%.17g", t->heldout_loss);
     cn_buf_lit(out, ",\"settings\":");
     train_settings_write(out, &t->s);
     cn_buf_putc(out, '}');
@@ -156,11 +164,14 @@ static cn_status save(trainer *t, const train_hooks *hooks, cn_err *err)
     checkpoint_part parts[1 + ADAMW_PARTS];
     size_t n = parts_of(t, parts);
     write_state(t, &state);
-    cn_status st = state.failed ? cn_fail(err, CN_E_NOMEM, "a checkpoint's state")
-                                : checkpoint_write(t->dir, t->step, state.p, parts, n, t->s.keep, err);
+    cn_status st = state.failed
+                       ? cn_fail(err, CN_E_NOMEM, "a checkpoint's state")
+                       : checkpoint_write(t->dir, t->step, state.p, parts, n, t->s.keep, err);
     cn_buf_deinit(&state);
     if (!st && hooks->saved) st = hooks->saved(hooks->user, t->step, err);
-    return st ? cn_ctx(err, st, "writing the checkpoint of step %llu", (unsigned long long)t->step) : CN_OK;
+    return st ? cn_ctx(err, st, "writing the checkpoint of step %llu",
+                       (unsigned long long)t->step)
+              : CN_OK;
 }
 
 /* The best weights so far, without the optimiser. */
@@ -168,6 +179,9 @@ static cn_status save_best(trainer *t, cn_err *err)
 {
     param_set *s = &t->net->params;
     checkpoint_part part = {"weights", s->w, s->n_values * sizeof *s->w};
+    if (mkdir(t->best_dir, 0777) && errno != EEXIST)
+        return cn_fail(err, cn_status_of_errno(errno), "making %s: %s", t->best_dir,
+                       strerror(errno));
     return checkpoint_write(t->best_dir, t->step, "{}", &part, 1, 1, err);
 }
 
@@ -185,7 +199,8 @@ static cn_status load_best(trainer *t, cn_err *err)
 static cn_status differs(cn_err *err, const char *what)
 {
     cn_fail(err, CN_E_MISMATCH, "the checkpoint was made with %s", what);
-    return cn_next(err, CN_E_MISMATCH, "resume with what the run began with, or begin a new one in another folder");
+    return cn_next(err, CN_E_MISMATCH,
+                   "resume with what the run began with, or begin a new one in another folder");
 }
 
 /* Settings that may change between two parts of a run do not change its losses. */
@@ -198,7 +213,8 @@ static cn_status check_state(const trainer *t, const cn_json *state, cn_err *err
     was.keep = t->s.keep;
     train_settings_write(&now, &t->s);
     train_settings_write(&then, &was);
-    if (!st && !cn_str_eq(cn_buf_view(&now), cn_buf_view(&then))) st = differs(err, "other settings");
+    if (!st && !cn_str_eq(cn_buf_view(&now), cn_buf_view(&then)))
+        st = differs(err, "other settings");
     cn_buf_deinit(&now);
     cn_buf_deinit(&then);
     if (st) return st;
@@ -217,7 +233,8 @@ static cn_status resume(trainer *t, cn_err *err)
     cn_status st = checkpoint_open_latest(&c, t->dir, err);
     if (!st && !c) {
         cn_fail(err, CN_E_NOT_FOUND, "%s holds no checkpoint", t->dir);
-        st = cn_next(err, CN_E_NOT_FOUND, "begin the run again, without --resume, in a new folder");
+        st = cn_next(err, CN_E_NOT_FOUND,
+                     "begin the run again, without --resume, in a new folder");
     }
     const cn_json *state = c ? checkpoint_state(c) : NULL;
     if (!st) st = check_state(t, state, err);
@@ -278,18 +295,20 @@ static cn_status begin(trainer *t, bool with_resume, cn_err *err)
     if (st) return st;
     t->n_steps = count_steps(t);
     double warmup = s->warmup < 1 ? s->warmup * (double)t->n_steps : s->warmup;
-    t->schedule = (schedule){s->schedule, s->lr, s->lr_floor, t->n_steps, (uint64_t)(warmup + 0.5)};
+    t->schedule =
+        (schedule){s->schedule, s->lr, s->lr_floor, t->n_steps, (uint64_t)(warmup + 0.5)};
     t->patience = (patience){.limit = s->patience, .best = INFINITY, .min_gain = s->min_gain};
     t->loss = t->heldout_loss = NAN;
     snprintf(t->best_dir, sizeof t->best_dir, "%s/best", t->dir);
     return with_resume ? resume(t, err) : CN_OK;
 }
 
-cn_status trainer_new(trainer **out, net *n, const dataset *d, const train_settings *s, cn_pool *pool,
-                      const char *dir, bool with_resume, cn_err *err)
+cn_status trainer_new(trainer **out, net *n, const dataset *d, const train_settings *s,
+                      cn_pool *pool, const char *dir, bool with_resume, cn_err *err)
 {
     trainer *t = cn_xcalloc(1, sizeof *t);
-    *t = (trainer){.net = n, .data = d, .s = *s, .pool = pool, .dir = dir, .start_ns = cn_now_ns()};
+    *t = (trainer){
+        .net = n, .data = d, .s = *s, .pool = pool, .dir = dir, .start_ns = cn_now_ns()};
     cn_status st = begin(t, with_resume, err);
     *out = st ? NULL : t;
     if (st) trainer_free(t);
@@ -334,7 +353,8 @@ double trainer_measure(trainer *t)
 
 /* ---- the loop */
 
-static cn_status tell(const trainer *t, const train_hooks *hooks, const train_moment *m, cn_err *err)
+static cn_status tell(const trainer *t, const train_hooks *hooks, const train_moment *m,
+                      cn_err *err)
 {
     (void)t;
     return hooks->moment ? hooks->moment(hooks->user, m, err) : CN_OK;
@@ -352,14 +372,14 @@ static cn_status one_step(trainer *t, train_moment *m, cn_err *err)
         n_tokens += t->micros[i].batch.n;
     }
     params_end_step(params);
-    double norm = adamw_grad_norm(t->adam, t->pool), lr = schedule_rate(&t->schedule, t->step);
-    if (!isfinite(norm) || !isfinite(sum)) {
+    double size = adamw_grad_norm(t->adam, t->pool), lr = schedule_rate(&t->schedule, t->step);
+    if (!isfinite(size) || !isfinite(sum)) {
         cn_fail(err, CN_E_LIMIT, "step %llu: the loss is %g and the gradient's norm %g",
-                (unsigned long long)t->step + 1, sum * scale, norm);
+                (unsigned long long)t->step + 1, sum * scale, size);
         return cn_next(err, CN_E_LIMIT, "try a lower --lr, or a longer --warmup");
     }
-    bool clip = t->s.clip > 0 && norm > (double)t->s.clip;
-    adamw_step(t->adam, t->pool, (float)lr, clip ? (float)((double)t->s.clip / norm) : 1);
+    bool clip = t->s.clip > 0 && size > (double)t->s.clip;
+    adamw_step(t->adam, t->pool, (float)lr, clip ? (float)((double)t->s.clip / size) : 1);
     t->step++;
     t->tokens += n_tokens;
     t->loss = sum * scale;
@@ -368,7 +388,7 @@ static cn_status one_step(trainer *t, train_moment *m, cn_err *err)
                         .epoch = (double)last.epoch,
                         .loss = t->loss,
                         .lr = lr,
-                        .grad_norm = norm,
+                        .grad_norm = size,
                         .tokens = t->tokens,
                         .tokens_per_s = (double)n_tokens / cn_seconds_since(start),
                         .elapsed_s = t->seconds + cn_seconds_since(t->start_ns)};
@@ -394,7 +414,7 @@ static double heldout_loss(trainer *t, const train_hooks *hooks)
         sum += net_run_loss(t->run, &t->micros[0].batch, false, 0);
         n_loss += t->micros[0].n_loss;
     }
-    return n_loss > 0 ? sum / n_loss : NAN;
+    return n_loss > 0 ? sum / n_loss : (double)NAN;
 }
 
 /* *over: patience is at its end. */
@@ -433,7 +453,8 @@ static void put_result(const trainer *t, train_result *out, bool early)
                           .best_step = t->best_step,
                           .loss = t->loss,
                           .heldout_loss = t->heldout_loss,
-                          .best_heldout_loss = isfinite(t->patience.best) ? t->patience.best : NAN,
+                          .best_heldout_loss =
+                              isfinite(t->patience.best) ? t->patience.best : (double)NAN,
                           .seconds = t->seconds + cn_seconds_since(t->start_ns),
                           .stopped_early = early};
 }
@@ -442,7 +463,8 @@ static void put_result(const trainer *t, train_result *out, bool early)
 static cn_status after_step(trainer *t, const train_hooks *hooks, bool *over, cn_err *err)
 {
     cn_status st = CN_OK;
-    if (t->heldout && due(t->step, t->s.eval_every, t->n_steps)) st = evaluate(t, hooks, over, err);
+    if (t->heldout && due(t->step, t->s.eval_every, t->n_steps))
+        st = evaluate(t, hooks, over, err);
     if (!st && (due(t->step, t->s.save_every, t->n_steps) || *over)) st = save(t, hooks, err);
     return st;
 }
@@ -457,8 +479,9 @@ cn_status trainer_run(trainer *t, const train_hooks *hooks, train_result *out, c
         train_moment m;
         if (stopped(hooks)) {
             st = save(t, hooks, err);
-            if (!st) st = cn_fail(err, CN_E_CANCELLED, "stopped at step %llu of %llu", (unsigned long long)t->step,
-                                  (unsigned long long)t->n_steps);
+            if (!st)
+                st = cn_fail(err, CN_E_CANCELLED, "stopped at step %llu of %llu",
+                             (unsigned long long)t->step, (unsigned long long)t->n_steps);
             break;
         }
         st = one_step(t, &m, err);
