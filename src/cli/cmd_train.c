@@ -240,7 +240,7 @@ static void fill_record(training *t)
     j->kind = kinds[r->settings.mode];
     j->command = t->command.p;
     j->settings = t->settings.p;
-    j->version = CN_VERSION;
+    j->version = CONATUS_VERSION;
     j->base = r->base;
     j->base_hash = t->base_hash[0] ? t->base_hash : NULL;
     j->data = r->data.items[0];

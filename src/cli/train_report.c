@@ -178,7 +178,7 @@ void train_command_line(cn_buf *out, const train_request *r)
 static cn_status export_type(cn_dtype *out, const train_request *r, cn_err *err)
 {
     *out = CN_F16;
-    if (!r->type || cn_dtype_from_name(r->type, out)) return CN_OK;
+    if (!r->type || !cn_dtype_parse(out, r->type)) return CN_OK;
     cn_fail(err, CN_E_ARG, "no type is called \"%.40s\"", r->type);
     return cn_next(err, CN_E_ARG,
                    "use F32, F16, BF16 or Q8_0; conatus quantize makes the others");
@@ -202,16 +202,16 @@ cn_status train_export(const net *n, const train_request *r, const char *base_pa
                          .chat_template = tmpl.p,
                          .name = r->name ? r->name : cn_path_base(dir),
                          .description = r->description};
-    char *adapter = cn_path_join(dir, "adapter"), *gguf = cn_path_join(dir, "model.gguf"),
+    char *adapter = cn_path_join(dir, "adapter"), *file = cn_path_join(dir, "model.gguf"),
          *hf = cn_path_join(dir, "hf");
     if (r->settings.mode == TRAIN_LORA) {
         st = export_peft(n, &src, adapter, err);
     } else {
-        st = export_gguf(n, &src, gguf, type, err);
+        st = export_gguf(n, &src, file, type, err);
         if (!st) st = export_hf(n, &src, hf, hf_type(type), err);
     }
     cn_free(adapter);
-    cn_free(gguf);
+    cn_free(file);
     cn_free(hf);
     cn_buf_deinit(&tmpl);
     return st ? cn_ctx(err, st, "writing what was trained") : CN_OK;

@@ -7,10 +7,10 @@
 #include "compiler.h"
 
 static const cli_verb *const verbs[] = {
-    &verb_run,      &verb_chat,       &verb_generate,   &verb_embed, &verb_tokenize,
-    &verb_template, &verb_logits,     &verb_perplexity, &verb_eval,  &verb_inspect,
-    &verb_quantize, &verb_schema,     &verb_bench,      &verb_data,  &verb_jobs,
-    &verb_doctor,   &verb_completion, &verb_version,    &verb_help,
+    &verb_run,      &verb_chat,   &verb_generate,   &verb_embed,   &verb_tokenize,
+    &verb_template, &verb_logits, &verb_perplexity, &verb_eval,    &verb_inspect,
+    &verb_quantize, &verb_schema, &verb_bench,      &verb_train,   &verb_data,
+    &verb_jobs,     &verb_doctor, &verb_completion, &verb_version, &verb_help,
 };
 
 const cli_verb *const *cli_verbs(size_t *n)

@@ -7,6 +7,6 @@
 extern const cli_verb verb_bench, verb_chat, verb_completion, verb_data, verb_doctor,
     verb_embed, verb_eval, verb_generate, verb_help, verb_inspect, verb_jobs, verb_logits,
     verb_perplexity, verb_quantize, verb_run, verb_schema, verb_template, verb_tokenize,
-    verb_version;
+    verb_train, verb_version;
 
 #endif
