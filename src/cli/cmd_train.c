@@ -98,6 +98,8 @@ static const cli_option options[] = {
     WORD("type", type, "TYPE", "of the weights written: F16 (the default), BF16, F32, Q8_0"),
     WORD("name", name, "NAME", "of the model written"),
     WORD("description", description, "TEXT", "of the model written"),
+    FLAG("export", export_only,
+         "with --resume: write what the last checkpoint holds, and stop"),
     FLAG("estimate", estimate, "tell memory and time, and stop"),
     FLAG("force", force, "begin even if the estimate says that it does not fit"),
     FLAG("detach", detach, "go on in the background; conatus jobs follows it"),
@@ -323,8 +325,8 @@ static cn_status begin(training *t, cn_err *err)
     cn_status st = trainer_new(&t->trainer, t->net, t->data, &r->settings, t->pool, t->out,
                                r->resume != NULL, err);
     if (st) return st;
-    double seconds = trainer_measure(t->trainer);
-    if (!r->common.json) train_report_time(t->trainer, seconds);
+    if (!r->common.json && !r->export_only)
+        train_report_time(t->trainer, trainer_measure(t->trainer));
     return CN_OK;
 }
 
@@ -339,6 +341,7 @@ static cn_status train(training *t, cn_err *err)
     const train_hooks hooks = {
         .user = t, .moment = on_moment, .saved = on_saved, .stop = &cli_interrupted};
     fill_record(t);
+    if (t->r->export_only) return export_result(t, err);
     cn_status st = job_metrics_begin(t->job, trainer_step(t->trainer), err);
     if (!st) st = job_update(t->job, &t->record, err);
     if (!st) st = job_detached_tell(&t->detached, t->job, CN_OK, err);
@@ -365,6 +368,7 @@ static cn_status whole_run(training *t, cn_err *err)
     if (!st && !t->r->estimate) st = begin(t, err);
     if (st || t->r->estimate) return st;
     st = train(t, err);
+    if (t->r->export_only) return st;
     cn_err late = {0};
     t->record.result = st ? NULL : train_result_name(t->r);
     job_finish(t->job, &t->record, st, err, &late);

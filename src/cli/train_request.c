@@ -128,6 +128,9 @@ static cn_status check(const train_request *r, cn_err *err)
     if (r->shape && !r->tokenizer)
         return lacks(err, "a new model needs a vocabulary",
                      "--tokenizer tokenizer.model (sentencepiece) or tokenizer.json");
+    if (r->export_only && !r->resume)
+        return lacks(err, "--export writes the result of a run that is there",
+                     "add --resume DIR");
     if (r->shape && r->full)
         return lacks(err, "--full is for a base model; --new trains everything already",
                      "leave --full out");

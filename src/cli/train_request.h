@@ -18,7 +18,7 @@ typedef struct train_request {
     const char *text[TRAIN_TEXT_OPTIONS]; /* in the order of train_text_names */
     float heldout;
     bool full, rslora, adam_8bit, checkpointing, f32, no_pack;
-    bool skip_bad, keep_duplicates, loss_on_all, estimate, detach, force;
+    bool skip_bad, keep_duplicates, loss_on_all, estimate, detach, force, export_only;
     int32_t threads, nice;
     train_settings settings;
     cn_json *kept; /* on a resume: what the texts above are borrowed from */

@@ -36,6 +36,7 @@ struct trainer {
     patience patience;
     micro *micros; /* (accumulate) */
     uint64_t step, n_steps, tokens, best_step;
+    uint64_t micros_per_epoch;
     double loss, heldout_loss;
     bool owes_evaluation; /* the last step's was interrupted */
     double seconds;       /* of the parts before this one */
@@ -85,12 +86,13 @@ static void micro_fill(micro *m, const pack_batch *b, uint64_t seed)
                            .seed = seed};
 }
 
-static uint64_t fill_micros(trainer *t, pack_batch *last)
+static uint64_t fill_micros(trainer *t)
 {
+    pack_batch b;
     uint64_t n_loss = 0;
     for (uint32_t i = 0; i < t->s.accumulate; i++) {
-        packer_next(t->packer, last);
-        micro_fill(&t->micros[i], last, t->s.seed + t->step * t->s.accumulate + i);
+        packer_next(t->packer, &b);
+        micro_fill(&t->micros[i], &b, t->s.seed + t->step * t->s.accumulate + i);
         n_loss += t->micros[i].n_loss;
     }
     return n_loss;
@@ -294,6 +296,7 @@ static cn_status begin(trainer *t, bool with_resume, cn_err *err)
         st = micro_new(&t->micros[i], o.max_tokens, err);
     if (st) return st;
     t->n_steps = count_steps(t);
+    t->micros_per_epoch = packer_steps_per_epoch(t->packer);
     double warmup = s->warmup < 1 ? s->warmup * (double)t->n_steps : s->warmup;
     t->schedule =
         (schedule){s->schedule, s->lr, s->lr_floor, t->n_steps, (uint64_t)(warmup + 0.5)};
@@ -360,11 +363,17 @@ static cn_status tell(const trainer *t, const train_hooks *hooks, const train_mo
     return hooks->moment ? hooks->moment(hooks->user, m, err) : CN_OK;
 }
 
+/* Times through the data so far, of the steps of the first epoch; a later one may differ by a
+ * step. */
+static double epoch_of(const trainer *t)
+{
+    return (double)(t->step * t->s.accumulate) / (double)t->micros_per_epoch;
+}
+
 static cn_status one_step(trainer *t, train_moment *m, cn_err *err)
 {
-    pack_batch last;
     param_set *params = &t->net->params;
-    uint64_t start = cn_now_ns(), n_loss = fill_micros(t, &last), n_tokens = 0;
+    uint64_t start = cn_now_ns(), n_loss = fill_micros(t), n_tokens = 0;
     double sum = 0, scale = n_loss ? 1 / (double)n_loss : 0;
     params_begin_step(params);
     for (uint32_t i = 0; i < t->s.accumulate; i++) {
@@ -385,7 +394,7 @@ static cn_status one_step(trainer *t, train_moment *m, cn_err *err)
     t->loss = sum * scale;
     *m = (train_moment){.step = t->step,
                         .n_steps = t->n_steps,
-                        .epoch = (double)last.epoch,
+                        .epoch = epoch_of(t),
                         .loss = t->loss,
                         .lr = lr,
                         .grad_norm = size,
