@@ -291,6 +291,8 @@ static cn_status show(const jobs_settings *s, const char *dir, cn_err *err)
     cn_status st = v.missing ? cn_fail(err, CN_E_NOT_FOUND, "the folder %s is not there", dir)
                              : job_metrics_read(&m, dir, err);
     if (v.missing) cn_next(err, st, "conatus jobs rm %.60s forgets it", s->common.words[1]);
+    for (size_t i = 0; !st && i < m.n_heldout; i++)
+        job_record_note(&v.record, &m.heldout[i]); /* the best may be newer than the record */
     if (!st && s->common.json)
         show_json(&v, &m);
     else if (!st)

@@ -11,7 +11,7 @@
 #include "utf8.h"
 
 /* The document and the plot in it, in pixels of the viewBox. */
-enum { WIDTH = 800, HEIGHT = 450, LEFT = 64, RIGHT = 784, TOP = 52, BOTTOM = 404 };
+enum { WIDTH = 800, HEIGHT = 450, LEFT = 64, RIGHT = 768, TOP = 52, BOTTOM = 404 };
 enum { MOST_POINTS = 600 }; /* about 35 KB of paths */
 
 static const char style[] =
@@ -19,7 +19,7 @@ static const char style[] =
     "svg{color-scheme:light dark;font:13px system-ui,sans-serif}"
     ".paper{fill:#fff}text{fill:#333}.head{font-size:16px;font-weight:600}"
     ".grid{stroke:#e3e6ea;stroke-width:1}.axis{stroke:#888;stroke-width:1}"
-    ".raw,.train,.held{fill:none;stroke-linejoin:round}"
+    "path{fill:none;stroke-linejoin:round}"
     ".raw{stroke:#2563eb;stroke-opacity:.25;stroke-width:1}"
     ".train{stroke:#2563eb;stroke-width:2}.held{stroke:#c2410c;stroke-width:1.5}"
     ".dot{fill:#c2410c}"

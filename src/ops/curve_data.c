@@ -6,17 +6,18 @@
 #include "curve_priv.h"
 #include "mem.h"
 
-enum { SMOOTHED_PARTS = 40 }; /* the average reaches over a fortieth of the run */
+enum { SMOOTHED_PARTS = 60 }; /* the average reaches over a sixtieth of the run */
 
 static bool drawable(double loss, bool log_scale)
 {
     return isfinite(loss) && fabs(loss) < 1e100 && (!log_scale || loss > 0);
 }
 
-/* One bucket of the thinned curve: its lowest and highest raw point, its last smoothed one. */
+/* One bucket of the thinned curve: its lowest and highest raw point, its last smoothed one; the
+ * curve begins with the first bucket's first. */
 typedef struct bucket {
     bool any;
-    curve_point low, high, smooth;
+    curve_point low, high, first, smooth;
 } bucket;
 
 static void into_bucket(bucket *b, curve_point raw, double smooth)
@@ -24,6 +25,7 @@ static void into_bucket(bucket *b, curve_point raw, double smooth)
     if (!b->any || raw.y < b->low.y) b->low = raw;
     if (!b->any || raw.y > b->high.y) b->high = raw;
     b->smooth = (curve_point){raw.x, smooth};
+    if (!b->any) b->first = b->smooth;
     b->any = true;
 }
 
@@ -33,7 +35,9 @@ static void empty_bucket(curve_data *d, bucket *b)
     bool low_first = b->low.x <= b->high.x;
     d->raw[d->n_raw++] = low_first ? b->low : b->high;
     if (b->low.x != b->high.x) d->raw[d->n_raw++] = low_first ? b->high : b->low;
-    d->smooth[d->n_smooth++] = b->smooth;
+    bool begins = d->n_smooth == 0;
+    if (begins) d->smooth[d->n_smooth++] = b->first;
+    if (!begins || b->first.x != b->smooth.x) d->smooth[d->n_smooth++] = b->smooth;
     b->any = false;
 }
 
@@ -85,6 +89,12 @@ static int by_y(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void include_step(curve_data *d, uint64_t step)
+{
+    d->x0 = fmin(d->x0, (double)step);
+    d->x1 = fmax(d->x1, (double)step);
+}
+
 static void include(curve_data *d, const curve_point *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -97,10 +107,14 @@ static void include(curve_data *d, const curve_point *p, size_t n)
 
 /* All of the smoothed and held-out points; of the raw ones all but the outermost hundredths, so
  * that one bad batch does not flatten the rest. */
-static cn_status set_range(curve_data *d, cn_err *err)
+static cn_status set_range(curve_data *d, const job_metrics *m, cn_err *err)
 {
     d->x0 = d->y0 = (double)INFINITY;
     d->x1 = d->y1 = (double)-INFINITY;
+    if (m->n_train) { /* also where thinning left them out */
+        include_step(d, m->train[0].step);
+        include_step(d, m->train[m->n_train - 1].step);
+    }
     include(d, d->smooth, d->n_smooth);
     include(d, d->heldout, d->n_heldout);
     if (d->n_raw) {
@@ -141,7 +155,7 @@ cn_status curve_prepare(curve_data *out, const job_metrics *m, bool log_scale, s
         logarithms(out->smooth, out->n_smooth);
         logarithms(out->heldout, out->n_heldout);
     }
-    cn_status st = set_range(out, err);
+    cn_status st = set_range(out, m, err);
     if (st) curve_data_deinit(out);
     return st;
 }

@@ -16,7 +16,7 @@ typedef struct curve_data {
     size_t n_not_finite; /* losses that cannot be drawn */
 } curve_data;
 
-/* At most `most` smoothed and held-out points and twice as many raw ones. */
+/* At most `most` (and one) smoothed and held-out points and twice as many raw ones. */
 cn_status curve_prepare(curve_data *out, const job_metrics *m, bool log_scale, size_t most,
                         cn_err *err);
 void curve_data_deinit(curve_data *d);

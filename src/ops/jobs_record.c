@@ -45,8 +45,9 @@ const char *job_status_name(job_status s)
 
 job_record job_record_new(void)
 {
+    double none = (double)NAN;
     return (job_record){
-        .seconds = NAN, .loss = NAN, .heldout_loss = NAN, .best_heldout_loss = NAN};
+        .seconds = none, .loss = none, .heldout_loss = none, .best_heldout_loss = none};
 }
 
 void job_record_deinit(job_record *r)

@@ -238,7 +238,7 @@ static void add_metrics(job_record *r, const char *dir)
     job_metric step, heldout;
     uint64_t recorded = r->step;
     job_metrics_last(dir, &step, &heldout);
-    if (step.step > recorded) job_record_note(r, &step);
+    if (step.step && step.step >= recorded) job_record_note(r, &step);
     if (heldout.heldout && heldout.step >= recorded) job_record_note(r, &heldout);
 }
 

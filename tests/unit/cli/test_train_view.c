@@ -138,7 +138,7 @@ static void durations(void **state)
     (void)state;
     for (size_t i = 0; i < CN_ARRAY_LEN(cases); i++)
         assert_string_equal(cli_duration(text, sizeof text, cases[i].seconds), cases[i].want);
-    cli_duration(text, sizeof text, INFINITY);
+    cli_duration(text, sizeof text, (double)INFINITY);
     assert_true(strlen(text) < 30);
 }
 

@@ -79,6 +79,7 @@ static void a_document_of_its_own(void **state)
     cn_buf svg = svg_of(&m, &(curve_options){.title = "LoRA <r=16> & \"co\" \x01\xff"});
     says(svg.p, "LoRA &lt;r=16&gt; &amp; \"co\" \xEF\xBF\xBD\xEF\xBF\xBD</title>");
     says(svg.p, "prefers-color-scheme:dark");
+    says(svg.p, "path{fill:none"); /* or the axes become a black triangle */
     says(svg.p, "role=\"img\"");
     says(svg.p, "<desc id=\"desc\">Smoothed training loss from ");
     says(svg.p, "Lowest held-out loss");
@@ -90,7 +91,8 @@ static void a_document_of_its_own(void **state)
 
 static void losses_that_cannot_be_drawn(void **state)
 {
-    static const double odd[] = {INFINITY, -INFINITY, 1e308, -1e308, 0, -3, 5e-324};
+    static const double odd[] = {
+        (double)INFINITY, (double)-INFINITY, 1e308, -1e308, 0, -3, 5e-324};
     job_metrics m = metrics_of(40);
     (void)state;
     for (size_t i = 0; i < CN_ARRAY_LEN(odd); i++) {
@@ -208,12 +210,32 @@ static void one_bad_batch_does_not_flatten_the_rest(void **state)
     (void)state;
     m.train[2000].loss = 1e6;
     assert_int_equal(curve_prepare(&d, &m, false, 600, NULL), CN_OK);
-    assert_true(d.n_smooth <= 600 && d.n_raw <= 1200);
+    assert_true(d.n_smooth <= 601 && d.n_raw <= 1200);
     assert_true(d.y1 < 1e6);
     for (size_t i = 1; i < d.n_raw; i++)
         assert_true(d.raw[i].x > d.raw[i - 1].x);
     curve_data_deinit(&d);
     job_metrics_deinit(&m);
+}
+
+/* Thinned or not, the smoothed curve begins with the first step and ends with the last, once
+ * each. */
+static void both_ends_are_drawn(void **state)
+{
+    static const size_t counts[] = {1, 2, 3, 600, 601, 1201, 5000};
+    (void)state;
+    for (size_t i = 0; i < CN_ARRAY_LEN(counts); i++) {
+        job_metrics m = metrics_of(counts[i]);
+        curve_data d;
+        assert_int_equal(curve_prepare(&d, &m, false, 600, NULL), CN_OK);
+        assert_true(d.smooth[0].x == 1);
+        assert_true(d.smooth[d.n_smooth - 1].x == (double)counts[i]);
+        for (size_t k = 1; k < d.n_smooth; k++)
+            assert_true(d.smooth[k].x > d.smooth[k - 1].x);
+        if (counts[i] <= 600) assert_int_equal(d.n_smooth, counts[i]);
+        curve_data_deinit(&d);
+        job_metrics_deinit(&m);
+    }
 }
 
 static void beside_its_metrics(void **state)
@@ -241,6 +263,7 @@ int main(void)
         cmocka_unit_test(the_chart_falls),
         cmocka_unit_test(round_ticks),
         cmocka_unit_test(one_bad_batch_does_not_flatten_the_rest),
+        cmocka_unit_test(both_ends_are_drawn),
         cmocka_unit_test(beside_its_metrics),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

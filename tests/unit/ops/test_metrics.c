@@ -18,7 +18,7 @@ static void a_line_reads_back(void **state)
     m.loss = 2.0 / 3;
     m.lr = 1e-4;
     m.tokens = 12345;
-    m.grad_norm = INFINITY; /* JSON has no such number */
+    m.grad_norm = (double)INFINITY; /* JSON has no such number */
     job_metric_write(&b, &m);
     job_metric_write(&b, &held);
     job_metrics r = parse(b.p);
@@ -171,7 +171,7 @@ static void a_record_takes_over_what_was_measured(void **state)
     m.tokens = 400;
     m.elapsed_s = 12;
     job_record_note(&r, &m);
-    static const double held[] = {3, 2.5, 2.75, INFINITY};
+    static const double held[] = {3, 2.5, 2.75, (double)INFINITY};
     for (uint64_t i = 0; i < 4; i++) {
         job_metric h = job_metric_heldout(4 + i, held[i]);
         job_record_note(&r, &h);
