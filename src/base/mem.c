@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "compiler.h"
 
@@ -57,13 +58,28 @@ bool cn_mul_overflow(size_t a, size_t b, size_t *out)
     return __builtin_mul_overflow(a, b, out);
 }
 
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* Large arrays ask for large pages: walking them costs fewer address translations (a few
+ * percent of a matrix product). */
+static void prefer_large_pages(void *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    if (bytes >= 4 * LARGE_PAGE) madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 void *cn_alloc_array(size_t n, size_t size)
 {
     ASSERT_MAY_ALLOCATE();
     size_t bytes;
     void *p = NULL;
     if (cn_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX - 64) return NULL;
-    if (posix_memalign(&p, 64, bytes ? bytes : 1)) return NULL;
+    if (posix_memalign(&p, bytes >= 4 * LARGE_PAGE ? LARGE_PAGE : 64, bytes ? bytes : 1))
+        return NULL;
+    prefer_large_pages(p, bytes);
     memset(p, 0, bytes);
     return p;
 }
