@@ -118,7 +118,8 @@ cn_status job_update(job *j, const job_record *r, cn_err *err);
 /* The last update: finished (CN_OK), stopped (CN_E_CANCELLED), else failed with the error. */
 cn_status job_finish(job *j, const job_record *r, cn_status outcome, const cn_err *why,
                      cn_err *err);
-void job_close(job *j); /* NULL is fine; lets the folder go */
+/* Lets the folder go; a run that wrote nothing is not listed any more. NULL is fine. */
+void job_close(job *j);
 
 /* ---- the process */
 

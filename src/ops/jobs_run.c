@@ -108,7 +108,8 @@ void job_close(job *j)
     if (!j) return;
     if (j->metrics >= 0) close(j->metrics);
     if (j->lock >= 0) close(j->lock);
-    free(j->dir); /* of realpath */
+    if (j->lock >= 0 && !has_run(j->dir)) jobs_remove(j->dir, false, NULL); /* it never began */
+    free(j->dir);                                                           /* of realpath */
     cn_free(j->metrics_path);
     cn_free(j);
 }

@@ -202,6 +202,17 @@ static void hostile_registry(void **state)
     jobs_list_free(list, n);
 }
 
+static void a_run_that_never_began_is_not_listed(void **state)
+{
+    char *dir;
+    (void)state;
+    job *j = claim(under("never"), false);
+    assert_int_equal(jobs_find(&dir, "never", NULL), CN_OK);
+    cn_free(dir);
+    job_close(j);
+    assert_int_equal(jobs_find(&dir, "never", NULL), CN_E_NOT_FOUND);
+}
+
 static void a_registry_that_cannot_be_written(void **state)
 {
     (void)state;
@@ -255,6 +266,7 @@ int main(void)
         cmocka_unit_test(what_the_metrics_say_since),
         cmocka_unit_test(ids),
         cmocka_unit_test(hostile_registry),
+        cmocka_unit_test(a_run_that_never_began_is_not_listed),
         cmocka_unit_test(a_registry_that_cannot_be_written),
         cmocka_unit_test(removing),
     };
