@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "output.h"
 #include "stats.h"
 
@@ -105,6 +106,17 @@ static uint64_t seed_of(const options *o, uint64_t i, int attempt)
     return (o->seed * 2 + o->heldout) * 0x9e3779b97f4a7c15u + i * 64 + (unsigned)attempt;
 }
 
+/* The words of every message of a record. */
+static void count_words(co_stats *stats, cn_str line)
+{
+    cn_json *root = NULL;
+    if (cn_json_parse(&root, line, NULL)) return;
+    const cn_json *messages = cn_json_get(root, "messages");
+    for (size_t i = 0; i < cn_json_size(messages); i++)
+        co_stats_words(stats, cn_json_str(cn_json_get(cn_json_at(messages, i), "content")));
+    cn_json_free(root);
+}
+
 static void make(const options *o, co_gen *gen, co_stats *stats)
 {
     cn_buf line = {0};
@@ -117,11 +129,12 @@ static void make(const options *o, co_gen *gen, co_stats *stats)
             co_gen_reset(gen, seed_of(o, i, attempt));
             done = record(o, gen, &g, &line);
         } while (++attempt < 60 && (!done || (o->heldout && !gen->heldout_used)));
-        if (o->stats || o->lexicon) {
-            g.n ? co_stats_game(stats, &g) : co_stats_words(stats, cn_buf_view(&line));
-        } else {
+        if (o->stats && g.n)
+            co_stats_game(stats, &g);
+        else if (o->stats || o->lexicon)
+            count_words(stats, cn_buf_view(&line));
+        else
             fwrite(line.p, 1, line.n, stdout);
-        }
     }
     cn_buf_clear(&line);
     if (o->stats) co_stats_print(stats, &line);

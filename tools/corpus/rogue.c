@@ -201,6 +201,7 @@ void rogue_noise(co_game *g, cn_buf *text, cn_str key)
     }
     cn_buf out = {0};
     noise_write(&out, cn_buf_view(text), key, &hand, &g->gen->rng);
+    if (!out.n) cn_buf_str(&out, cn_buf_view(text)); /* "?" loses its only mark */
     cn_buf_deinit(text);
     *text = out;
 }
