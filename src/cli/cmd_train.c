@@ -129,7 +129,7 @@ static void defaults(void *settings)
 typedef struct training {
     train_request *r;
     job *job;
-    job_record record;
+    job_record record, before; /* before: of the part that a resume continues */
     job_detached detached;
     train_view view;
     char *out;       /* the folder */
@@ -143,8 +143,8 @@ typedef struct training {
     net *net;
     trainer *trainer;
     train_result result;
-    cn_buf settings, command;
-    char base_hash[80];
+    cn_buf settings, command, resume;
+    char base_hash[80], checkpoint[64];
 } training;
 
 static bool on_progress(void *user, double done)
@@ -239,6 +239,7 @@ static void fill_record(training *t)
     job_record *j = &t->record;
     static const char *const kinds[] = {"lora", "full", "scratch"};
     train_request_write(&t->settings, r);
+    cn_buf_printf(&t->resume, "conatus train --resume %s", t->out);
     j->kind = kinds[r->settings.mode];
     j->command = t->command.p;
     j->settings = t->settings.p;
@@ -249,6 +250,7 @@ static void fill_record(training *t)
     j->data_hash = dataset_report_of(t->data)->sha256;
     j->seed = r->settings.seed;
     j->threads = cn_pool_size(t->pool);
+    j->resume = t->resume.p;
     j->n_steps = trainer_n_steps(t->trainer);
     j->step = trainer_step(t->trainer);
 }
@@ -262,7 +264,14 @@ static cn_status claim(training *t, cn_err *err)
         if (st || t->detached.parent) return st;
     }
     job_be_polite(r->nice, r->nice > 0);
-    return job_claim(&t->job, t->out, r->resume != NULL, err);
+    cn_status st = job_claim(&t->job, t->out, r->resume != NULL, err);
+    if (st || !r->resume) return st;
+    st = job_record_read(&t->before, t->out, err);
+    t->record.started = t->before.started;
+    t->record.best_heldout_loss = t->before.best_heldout_loss;
+    t->record.best_step = t->before.best_step;
+    t->record.n_resumed = t->before.n_resumed + 1;
+    return st;
 }
 
 /* ---- while it goes */
@@ -279,13 +288,8 @@ static cn_status on_moment(void *user, const train_moment *m, cn_err *err)
         j.grad_norm = m->grad_norm;
         j.tokens_per_s = m->tokens_per_s;
         j.elapsed_s = m->elapsed_s;
-        t->record.loss = m->loss;
-    } else {
-        t->record.heldout_loss = m->loss;
     }
-    t->record.step = m->step;
-    t->record.tokens = m->tokens;
-    t->record.seconds = m->elapsed_s;
+    job_record_note(&t->record, &j);
     train_view_at(&t->view, &j);
     return job_metric_append(t->job, &j, err);
 }
@@ -293,12 +297,9 @@ static cn_status on_moment(void *user, const train_moment *m, cn_err *err)
 static cn_status on_saved(void *user, uint64_t step, cn_err *err)
 {
     training *t = user;
-    char name[64];
-    snprintf(name, sizeof name, "checkpoint-%09" PRIu64 ".ckpt", step);
-    t->record.checkpoint = name;
-    cn_status st = job_update(t->job, &t->record, err);
-    t->record.checkpoint = NULL;
-    return st;
+    snprintf(t->checkpoint, sizeof t->checkpoint, "checkpoint-%09" PRIu64 ".ckpt", step);
+    t->record.checkpoint = t->checkpoint;
+    return job_update(t->job, &t->record, err);
 }
 
 /* ---- the story */
@@ -390,20 +391,33 @@ static void close_all(training *t)
     job_close(t->job);
     cn_buf_deinit(&t->settings);
     cn_buf_deinit(&t->command);
+    cn_buf_deinit(&t->resume);
+    job_record_deinit(&t->before);
     cn_free(t->out);
+}
+
+static void tell_parent_left(const training *t)
+{
+    printf("goes on in the background, in %s\nfollow it: conatus jobs logs -f %s\n", t->out,
+           t->out);
 }
 
 static cn_status run(const void *settings, cn_err *err)
 {
     train_request r = *(const train_request *)settings;
-    training t = {.r = &r, .record = job_record_new(), .detached = JOB_ATTACHED};
+    training t = {.r = &r,
+                  .record = job_record_new(),
+                  .before = job_record_new(),
+                  .detached = JOB_ATTACHED};
     cn_status st = train_request_complete(&r, err);
     if (!st && !r.estimate) st = claim(&t, err);
-    if (!st && !t.detached.parent) {
+    if (!st && t.detached.parent) {
+        tell_parent_left(&t);
+    } else if (!st) {
         train_command_line(&t.command, &r);
         st = whole_run(&t, err);
-        if (t.job) job_detached_tell(&t.detached, t.job, st, err);
     }
+    if (!t.detached.parent && (st || t.job)) job_detached_tell(&t.detached, t.job, st, err);
     close_all(&t);
     train_request_deinit(&r);
     return st;
