@@ -57,12 +57,13 @@ static cn_status read_at(int fd, void *p, uint64_t n, uint64_t offset, cn_err *e
 static cn_status check_sum(const checkpoint *c, cn_err *err)
 {
     uint64_t end = c->head.file_size - sizeof(uint64_t), want;
-    uint8_t *chunk = cn_alloc_array(CHECKPOINT_CHUNK, 1);
-    if (!chunk) return cn_fail(err, CN_E_NOMEM, "%d bytes", CHECKPOINT_CHUNK);
+    uint64_t most = CN_MIN(end, CHECKPOINT_CHUNK);
+    uint8_t *chunk = cn_alloc_array(most, 1);
+    if (!chunk) return cn_fail(err, CN_E_NOMEM, "%" PRIu64 " bytes", most);
     checkpoint_sum sum = checkpoint_sum_new();
     cn_status st = CN_OK;
     for (uint64_t at = 0, n; at < end && !st; at += n) {
-        n = CN_MIN(end - at, CHECKPOINT_CHUNK);
+        n = CN_MIN(end - at, most);
         st = read_at(c->fd, chunk, n, at, err);
         if (!st) checkpoint_sum_add(&sum, chunk, n);
     }

@@ -266,7 +266,8 @@ static void every_damaged_byte_is_seen(void **state)
         put_bytes(path, b.p, n);
         assert_int_equal(status_of(path, &err), CN_E_FORMAT);
     }
-    cn_buf_append(&b, b.p, CHECKPOINT_STRIPE);
+    static const uint8_t more[CHECKPOINT_STRIPE];
+    cn_buf_append(&b, more, sizeof more);
     put_bytes(path, b.p, b.n);
     assert_int_equal(status_of(path, &err), CN_E_FORMAT);
     put_bytes(path, b.p, b.n - CHECKPOINT_STRIPE);
