@@ -84,7 +84,36 @@ static bool is_store_name(const char *name)
     return true;
 }
 
-/* The path of `name` here or in the store's folder `kind`; NULL when there is none. */
+char *cli_store_shipped(const char *program, const char *name)
+{
+    static const char *const places[] = {"share/conatus/models", "share"};
+    char *folder = is_store_name(name) ? cn_xstrndup(program, strlen(program)) : NULL, *slash;
+    cn_buf file = {0};
+    for (int up = 0; folder && up < 5 && !file.n && (slash = strrchr(folder, '/')); up++) {
+        *slash = '\0';
+        for (int i = 0; i < 2 && !file.n; i++) {
+            cn_buf_printf(&file, "%s/%s/%s/%s.gguf", folder, places[i], name, name);
+            if (!file.p || !exists(file.p)) cn_buf_clear(&file);
+        }
+    }
+    cn_free(folder);
+    if (file.n) return cn_buf_take(&file);
+    cn_buf_deinit(&file);
+    return NULL;
+}
+
+/* A model that came with this program. */
+static char *shipped(const char *name)
+{
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n <= 0) return NULL;
+    program[n] = '\0';
+    return cli_store_shipped(program, name);
+}
+
+/* The path of `name` here or in the store's folder `kind`, else of what came with the program;
+ * NULL when there is none. */
 static char *look_up(const char *kind, const char *name, size_t n)
 {
     char *word = cn_xstrndup(name, n), *found = NULL;
@@ -97,6 +126,8 @@ static char *look_up(const char *kind, const char *name, size_t n)
             found = into_folder(cn_xstrndup(path, strlen(path)));
         else if (file.p && exists(file.p))
             found = cn_buf_take(&file);
+        else if (kind[0] == 'm')
+            found = shipped(word);
         cn_buf_deinit(&file);
         cn_free(path);
         cn_free(folder);

@@ -1,5 +1,6 @@
 /* Where models and adapters are: a path, or a name in the store ($CONATUS_HOME, else
- * $XDG_DATA_HOME/conatus, else ~/.local/share/conatus) under models/ or adapters/. */
+ * $XDG_DATA_HOME/conatus, else ~/.local/share/conatus) under models/ or adapters/; last, a
+ * model that came with the program. */
 #ifndef CLI_STORE_H
 #define CLI_STORE_H
 
@@ -9,6 +10,10 @@
 
 /* The store's folder, or with `sub` one under it; owned (cn_free). Need not exist. */
 char *cli_store_folder(const char *sub);
+
+/* A model that came with the program at this path: NAME/NAME.gguf in share/conatus/models
+ * (installed) or share (source tree) of a folder above it; owned, NULL when there is none. */
+char *cli_store_shipped(const char *program, const char *name);
 
 #define CLI_MAX_ADAPTERS 16 /* a session takes no more */
 

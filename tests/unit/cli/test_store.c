@@ -35,6 +35,9 @@ static int make_store(void **state)
     put("models/two/b.gguf");
     put("models/a+b.gguf");
     put("models/owner/name/config.json");
+    put("usr/share/conatus/models/little/little.gguf");
+    put("usr/share/doc/readme");
+    put("tree/share/little/little.gguf");
     put("adapters/law/adapter_config.json");
     put("adapters/with:colon/adapter_config.json");
     return 0;
@@ -70,6 +73,30 @@ static void names_in_the_store(void **state)
     finds("owner/name", "models/owner/name");
 }
 
+static void comes_with(const char *program, const char *name, const char *path)
+{
+    char *file = cn_path_join(home, program), *found = cli_store_shipped(file, name);
+    char *wanted = path ? cn_path_join(home, path) : NULL;
+    if (path)
+        assert_string_equal(found, wanted);
+    else
+        assert_null(found);
+    cn_free(wanted);
+    cn_free(found);
+    cn_free(file);
+}
+
+static void models_that_came_with_the_program(void **state)
+{
+    (void)state;
+    comes_with("usr/bin/conatus", "little", "usr/share/conatus/models/little/little.gguf");
+    comes_with("tree/build/src/cli/conatus", "little", "tree/share/little/little.gguf");
+    comes_with("usr/bin/conatus", "doc", NULL); /* other folders of share are no models */
+    comes_with("usr/bin/conatus", "../little", NULL);
+    comes_with("usr/bin/conatus", "", NULL);
+    comes_with("tree/a/b/c/d/e/conatus", "little", NULL); /* far away */
+}
+
 static void adapters_after_a_plus(void **state)
 {
     cli_place p;
@@ -102,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_in_the_store),
+        cmocka_unit_test(models_that_came_with_the_program),
         cmocka_unit_test(adapters_after_a_plus),
         cmocka_unit_test(not_found),
     };
