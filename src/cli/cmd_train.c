@@ -1,6 +1,7 @@
 /* conatus train: from files of text to an adapter or a model. */
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -365,6 +366,7 @@ static cn_status train(training *t, cn_err *err)
 static cn_status whole_run(training *t, cn_err *err)
 {
     cli_catch_interrupt();
+    signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error to tell, not a death */
     cn_status st = prepare(t, err);
     if (!st && !t->r->estimate) st = begin(t, err);
     if (st || t->r->estimate) return st;

@@ -191,9 +191,8 @@ static size_t longest_doc(const net_batch *b)
     return longest;
 }
 
-size_t op_attend_room(const hparams *hp, size_t longest)
+size_t op_attend_room(size_t longest)
 {
-    (void)hp;
     return 2 * BLOCK * longest * sizeof(real);
 }
 

@@ -103,9 +103,9 @@ double op_loss(pass *p, tensor *x, const net_linear *output, double scale)
     max = CN_MIN(max, b->n);
     tape_mark here = tape_here(t);
     if (!t->recording) scale = 0;
-    chunk c = {.at = (size_t *)(void *)tape_values(t, max * sizeof(size_t) / sizeof(real) + 1),
-               .targets = (int32_t *)(void *)tape_values(t, max),
-               .nll = (double *)(void *)tape_values(t, max * sizeof(double) / sizeof(real) + 1),
+    chunk c = {.at = tape_bytes(t, max * sizeof *c.at),
+               .targets = tape_bytes(t, max * sizeof *c.targets),
+               .nll = tape_bytes(t, max * sizeof *c.nll),
                .x = tape_values(t, max * width),
                .dx = tape_values(t, scale != 0 ? max * width : 0),
                .logits = tape_values(t, max * n_vocab)};

@@ -36,8 +36,7 @@ tensor *op_linear_onto(pass *p, tensor *onto, tensor *x, const net_linear *l);
 void op_rope_table(pass *p);
 void op_rope(pass *p, tensor *x); /* in place */
 tensor *op_attend(pass *p, tensor *q, tensor *k, tensor *v);
-size_t op_attend_room(const hparams *hp,
-                      size_t longest); /* bytes of a thread's room, after the products' */
+size_t op_attend_room(size_t longest); /* bytes of a thread's room, after the products' */
 tensor *op_silu_mul(pass *p, tensor *gate, tensor *up);
 tensor *op_gelu(pass *p, tensor *x); /* tanh form */
 

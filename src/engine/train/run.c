@@ -149,8 +149,8 @@ static void dry_run(net_run *r, net_batch *b)
 
 #define RECORDS_PER_LAYER 8192 /* bytes; a layer leaves about 15 records and 20 tensors */
 
-static cn_status describe(net_run *r, const net *n, cn_pool *pool, unsigned n_threads,
-                          const run_options *o, cn_err *err)
+static cn_status describe(net_run *r, const net *n, cn_pool *pool, const run_options *o,
+                          cn_err *err)
 {
     tape *t = &r->p.t;
     net_batch b;
@@ -158,7 +158,7 @@ static cn_status describe(net_run *r, const net *n, cn_pool *pool, unsigned n_th
     r->p.net = n;
     t->pool = pool;
     t->bf16 = o->bf16 && product_has_bf16();
-    t->room_bytes = product_room() + op_attend_room(&n->hp, o->max_doc);
+    t->room_bytes = product_room() + op_attend_room(o->max_doc);
     t->room_bytes = CN_MAX(t->room_bytes, n->hp.n_embd * sizeof(float));
     t->room_bytes = (t->room_bytes + 63) / 64 * 64;
     t->records.size = (n->hp.n_layers + 2) * (size_t)RECORDS_PER_LAYER;
@@ -167,7 +167,6 @@ static cn_status describe(net_run *r, const net *n, cn_pool *pool, unsigned n_th
     r->marks = cn_alloc_array(n->hp.n_layers + 1, sizeof *r->marks);
     if (!t->records.p || !r->at || !r->marks)
         return cn_fail(err, CN_E_NOMEM, "records of %u layers", n->hp.n_layers);
-    (void)n_threads;
     dry_run(r, &b);
     return CN_OK;
 }
@@ -183,8 +182,7 @@ static uint64_t total_bytes(const net_run *r, unsigned n_threads)
 uint64_t net_run_bytes(const net *n, unsigned n_threads, const run_options *o)
 {
     net_run *r = cn_xcalloc(1, sizeof *r);
-    uint64_t bytes =
-        describe(r, n, NULL, n_threads, o, NULL) ? UINT64_MAX : total_bytes(r, n_threads);
+    uint64_t bytes = describe(r, n, NULL, o, NULL) ? UINT64_MAX : total_bytes(r, n_threads);
     net_run_free(r);
     return bytes;
 }
@@ -214,7 +212,7 @@ cn_status net_run_new(net_run **out, const net *n, cn_pool *pool, const run_opti
 {
     net_run *r = cn_xcalloc(1, sizeof *r);
     *out = NULL;
-    cn_status st = describe(r, n, pool, cn_pool_size(pool), o, err);
+    cn_status st = describe(r, n, pool, o, err);
     if (!st) st = allocate(r, err);
     if (st)
         net_run_free(r);

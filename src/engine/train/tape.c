@@ -24,9 +24,14 @@ static void *slab_take(slab *s, size_t bytes, bool dry)
     return s->p + at;
 }
 
+void *tape_bytes(tape *t, size_t n)
+{
+    return slab_take(&t->values, n, t->dry);
+}
+
 real *tape_values(tape *t, size_t n)
 {
-    return slab_take(&t->values, n * sizeof(real), t->dry);
+    return tape_bytes(t, n * sizeof(real));
 }
 
 tensor *tape_view(tape *t, real *v, size_t n, size_t width, bool needs)

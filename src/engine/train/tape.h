@@ -49,6 +49,7 @@ tensor *tape_tensor(tape *t, size_t n, size_t width, bool needs);
 /* A view of memory that lives elsewhere. */
 tensor *tape_view(tape *t, real *v, size_t n, size_t width, bool needs);
 real *tape_values(tape *t, size_t n);
+void *tape_bytes(tape *t, size_t n);
 /* A record of `size` bytes, copied from `op`, whose backward pass is `back`. */
 void tape_record(tape *t, tape_back *back, const void *op, size_t size);
 

@@ -356,10 +356,8 @@ double trainer_measure(trainer *t)
 
 /* ---- the loop */
 
-static cn_status tell(const trainer *t, const train_hooks *hooks, const train_moment *m,
-                      cn_err *err)
+static cn_status tell(const train_hooks *hooks, const train_moment *m, cn_err *err)
 {
-    (void)t;
     return hooks->moment ? hooks->moment(hooks->user, m, err) : CN_OK;
 }
 
@@ -446,7 +444,7 @@ static cn_status evaluate(trainer *t, const train_hooks *hooks, bool *over, cn_e
                       .loss = loss,
                       .tokens = t->tokens,
                       .elapsed_s = t->seconds + cn_seconds_since(t->start_ns)};
-    return st ? st : tell(t, hooks, &m, err);
+    return st ? st : tell(hooks, &m, err);
 }
 
 static bool due(uint64_t step, uint32_t every, uint64_t last)
@@ -494,7 +492,7 @@ cn_status trainer_run(trainer *t, const train_hooks *hooks, train_result *out, c
             break;
         }
         st = one_step(t, &m, err);
-        if (!st) st = tell(t, hooks, &m, err);
+        if (!st) st = tell(hooks, &m, err);
         if (!st) st = after_step(t, hooks, &over, err);
     }
     if (!st && t->s.patience && t->best_step && t->best_step != t->step) st = load_best(t, err);
