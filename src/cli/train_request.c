@@ -19,23 +19,24 @@ const char *const train_text_names[TRAIN_TEXT_OPTIONS] = {
 typedef struct text_field {
     const char *name;
     size_t at;
+    bool is_path;
 } text_field;
 
 #define AT(member) offsetof(train_request, member)
 static const text_field texts[] = {
-    {"base", AT(base)},
-    {"new", AT(shape)},
-    {"tokenizer", AT(tokenizer)},
-    {"template", AT(template_file)},
-    {"heldout_file", AT(heldout_file)},
-    {"type", AT(type)},
-    {"name", AT(name)},
-    {"description", AT(description)},
+    {"base", AT(base), true},
+    {"new", AT(shape), false},
+    {"tokenizer", AT(tokenizer), true},
+    {"template", AT(template_file), true},
+    {"heldout_file", AT(heldout_file), true},
+    {"type", AT(type), false},
+    {"name", AT(name), false},
+    {"description", AT(description), false},
 };
 static const text_field flags[] = {
-    {"skip_bad", AT(skip_bad)},
-    {"keep_duplicates", AT(keep_duplicates)},
-    {"loss_on_all", AT(loss_on_all)},
+    {"skip_bad", AT(skip_bad), false},
+    {"keep_duplicates", AT(keep_duplicates), false},
+    {"loss_on_all", AT(loss_on_all), false},
 };
 
 static const char **text_at(const train_request *r, const text_field *f)
@@ -48,19 +49,30 @@ static bool *flag_at(const train_request *r, const text_field *f)
     return (bool *)((char *)(void *)(size_t)(const void *)r + f->at);
 }
 
+/* Whole, so that a resume finds it from any folder; a name that is no path stays. */
+static void write_path(cn_buf *out, const char *path)
+{
+    char *whole = realpath(path, NULL);
+    cn_buf_json(out, cn_str_of(whole ? whole : path));
+    free(whole);
+}
+
 void train_request_write(cn_buf *out, const train_request *r)
 {
     cn_buf_lit(out, "{\"data\":[");
     for (size_t i = 0; i < r->data.n; i++) {
         if (i) cn_buf_putc(out, ',');
-        cn_buf_json(out, cn_str_of(r->data.items[i]));
+        write_path(out, r->data.items[i]);
     }
     cn_buf_printf(out, "],\"heldout\":%.9g", (double)r->heldout);
     for (size_t i = 0; i < CN_ARRAY_LEN(texts); i++) {
         const char *text = *text_at(r, &texts[i]);
         if (!text) continue;
         cn_buf_printf(out, ",\"%s\":", texts[i].name);
-        cn_buf_json(out, cn_str_of(text));
+        if (texts[i].is_path)
+            write_path(out, text);
+        else
+            cn_buf_json(out, cn_str_of(text));
     }
     for (size_t i = 0; i < CN_ARRAY_LEN(flags); i++)
         cn_buf_printf(out, ",\"%s\":%s", flags[i].name,
