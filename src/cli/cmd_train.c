@@ -156,6 +156,17 @@ static bool on_progress(void *user, double done)
 
 /* ---- opening */
 
+/* A run that is resumed goes on with the base that it began with. */
+static cn_status check_same_base(const training *t, cn_err *err)
+{
+    const char *was = t->before.base_hash;
+    if (!was || strcmp(was, t->base_hash) == 0) return CN_OK;
+    cn_fail(err, CN_E_MISMATCH,
+            "%s is another file than the run began with: SHA-256 %.16s..., then %.16s...",
+            t->r->base, t->base_hash, was);
+    return cn_next(err, CN_E_MISMATCH, "put the base that it began with in its place");
+}
+
 static cn_status open_base(training *t, cn_err *err)
 {
     cn_model_options o = {.n_threads = (unsigned)t->r->threads, .ignore_memory_limit = true};
@@ -167,6 +178,11 @@ static cn_status open_base(training *t, cn_err *err)
     if (st) return st;
     t->tokenizer = cn_model_tokenizer(t->base);
     train_hash_file(t->base_hash, t->place.model);
+    uint32_t n_ctx = cn_model_info_of(t->base)->n_ctx_train;
+    if (!t->r->text[TRAIN_TEXT_CONTEXT])
+        t->r->settings.n_ctx = CN_MIN(t->r->settings.n_ctx, n_ctx);
+    st = check_same_base(t, err);
+    if (st) return st;
     return t->tokenizer ? CN_OK
                         : cn_fail(err, CN_E_UNSUPPORTED, "%s holds no tokenizer", t->r->base);
 }
@@ -242,7 +258,7 @@ static void fill_record(training *t)
     train_request_write(&t->settings, r);
     cn_buf_printf(&t->resume, "conatus train --resume %s", t->out);
     j->kind = kinds[r->settings.mode];
-    j->command = t->command.p;
+    j->command = t->before.command ? t->before.command : t->command.p;
     j->settings = t->settings.p;
     j->version = CONATUS_VERSION;
     j->base = r->base;

@@ -55,6 +55,7 @@ static const char *action_of(const char *verb)
         {"jobs", "looking after training runs"},
         {"doctor", "looking at the machine"},
         {"data", "checking the data"},
+        {"train", "training"},
     };
     for (size_t i = 0; verb && i < CN_ARRAY_LEN(actions); i++)
         if (strcmp(verb, actions[i][0]) == 0) return actions[i][1];
@@ -108,7 +109,7 @@ void cli_error_json(cn_buf *out, cn_status st, const cn_err *err)
 
 void cli_error_print(const char *verb, bool json, cn_status st, const cn_err *given)
 {
-    if (st == CN_E_CANCELLED) return;
+    if (st == CN_E_CANCELLED && !given->next[0]) return; /* nothing to say but that */
     cn_err err = *given;
     cli_error_complete(verb, st, &err);
     if (json && !ferror(stdout)) {

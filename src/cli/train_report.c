@@ -149,6 +149,12 @@ void train_hash_file(char out[80], const char *path)
 {
     struct stat st;
     out[0] = 0;
+    if (cn_is_dir(path)) {
+        char *inside = cn_path_join(path, "model.safetensors");
+        if (cn_is_file(inside)) train_hash_file(out, inside);
+        cn_free(inside);
+        return;
+    }
     FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
     if (!f) return;
     sha256 s = sha256_begin();
@@ -158,19 +164,50 @@ void train_hash_file(char out[80], const char *path)
     fclose(f);
     char hex[65];
     sha256_hex(&s, hex);
-    snprintf(out, 80, "%s%s", size > 2 * HASH_PART ? "sha256-ends:" : "sha256:", hex);
+    snprintf(out, 80, "%s%s", size > 2 * HASH_PART ? "ends-" : "", hex);
+}
+
+static void put_option(cn_buf *out, const char *name, const char *value)
+{
+    if (value) cn_buf_printf(out, " --%s %s", name, value);
+}
+
+static void put_flags(cn_buf *out, const train_request *r)
+{
+    const struct {
+        const char *name;
+        bool on;
+    } flags[] = {{"full", r->full},
+                 {"rslora", r->rslora},
+                 {"adam-8bit", r->adam_8bit},
+                 {"checkpointing", r->checkpointing},
+                 {"f32", r->f32},
+                 {"no-pack", r->no_pack},
+                 {"skip-bad", r->skip_bad},
+                 {"keep-duplicates", r->keep_duplicates},
+                 {"loss-on-all", r->loss_on_all}};
+    for (size_t i = 0; i < CN_ARRAY_LEN(flags); i++)
+        if (flags[i].on) cn_buf_printf(out, " --%s", flags[i].name);
 }
 
 void train_command_line(cn_buf *out, const train_request *r)
 {
     cn_buf_lit(out, "conatus train");
-    if (r->base) cn_buf_printf(out, " --base %s", r->base);
-    if (r->full) cn_buf_lit(out, " --full");
-    if (r->shape) cn_buf_printf(out, " --new %s --tokenizer %s", r->shape, r->tokenizer);
+    put_option(out, "base", r->base);
+    put_option(out, "new", r->shape);
+    put_option(out, "tokenizer", r->tokenizer);
     for (size_t i = 0; i < r->data.n; i++)
-        cn_buf_printf(out, " --data %s", r->data.items[i]);
+        put_option(out, "data", r->data.items[i]);
+    if (r->heldout_file)
+        put_option(out, "heldout-file", r->heldout_file);
+    else
+        cn_buf_printf(out, " --heldout %g", (double)r->heldout);
     for (size_t i = 0; i < TRAIN_TEXT_OPTIONS && train_text_names[i]; i++)
-        if (r->text[i]) cn_buf_printf(out, " --%s %s", train_text_names[i], r->text[i]);
+        put_option(out, train_text_names[i], r->text[i]);
+    put_flags(out, r);
+    put_option(out, "template", r->template_file);
+    put_option(out, "type", r->type);
+    put_option(out, "out", r->out);
 }
 
 /* ---- what it leaves */

@@ -13,8 +13,8 @@ cn_status train_need_fits(const train_need *need, cn_err *err);
 void train_report_time(const trainer *t, double seconds_per_step);
 void train_report_end(const train_request *r, const char *dir, const train_result *result);
 
-/* "sha256:..." of a file, of at most its first and last 64 MiB; of a folder's config.json and
- * weights' names: "". */
+/* SHA-256 of a file in hex, or of a folder's model.safetensors; of a large one "ends-" and that
+ * of its first and last 64 MiB; "": there is none. */
 void train_hash_file(char out[80], const char *path);
 /* The command that would begin the same run. */
 void train_command_line(cn_buf *out, const train_request *r);

@@ -9,6 +9,7 @@
 
 /* Settings of the trainer that the command line names, as text ("lr" of --lr). */
 #define TRAIN_TEXT_OPTIONS 24
+#define TRAIN_TEXT_CONTEXT 4 /* the place of "context" in train_text_names */
 
 typedef struct train_request {
     cli_common common;

@@ -336,6 +336,22 @@ class Train(Case):
         self.data.write_text(lines_of(records(51)))
         self.assertIn("other data", self.fails(7, "train", "--resume", run, env=self.env))
 
+    def test_resume_wants_its_base(self):
+        base = self.folder / "copy.gguf"
+        shutil.copy(self.base, base)
+        run = self.lora("--steps", 10, "--rslora", base=base)
+        command = record(run)["command"]
+        for part in (f"--base {base}", "--rslora", "--steps 10", "--heldout 0", f"--out {run}"):
+            self.assertIn(part, command)
+        self.succeeds("train", "--resume", run, env=self.env)
+        self.assertEqual(record(run)["command"], command)
+        base.write_bytes(base.read_bytes()[:-4] + struct.pack("<f", 0.5))
+        self.assertIn("another file", self.fails(7, "train", "--resume", run, env=self.env))
+
+    def test_context_is_the_base_s_unless_asked(self):
+        run = self.train("--base", self.base, "--data", self.data, "--steps", 1)
+        self.assertEqual(record(run)["settings"]["train"]["context"], 128)
+
     def test_damaged_checkpoint_is_passed_over(self):
         run = self.lora("--steps", 40, "--save-every", 10)
         whole = losses(run)
