@@ -265,7 +265,7 @@ static cn_status read_one(train_settings *s, const field *f, const cn_json *valu
     if (text.p) return put_text(s, f, text.p, err);
     if (cn_json_kind_of(value) == CN_JSON_BOOL)
         return put_number(s, f, cn_json_bool(value, false), err);
-    return put_number(s, f, cn_json_num(value, NAN), err);
+    return put_number(s, f, cn_json_num(value, (double)NAN), err);
 }
 
 cn_status train_settings_read(train_settings *s, const cn_json *from, cn_err *err)

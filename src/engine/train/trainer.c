@@ -246,11 +246,11 @@ static cn_status resume(trainer *t, cn_err *err)
         t->tokens = (uint64_t)cn_json_int(cn_json_get(state, "tokens"), 0);
         t->seconds = cn_json_num(cn_json_get(state, "seconds"), 0);
         t->best_step = (uint64_t)cn_json_int(cn_json_get(state, "best_step"), 0);
-        t->patience.best = cn_json_num(cn_json_get(state, "best"), INFINITY);
+        t->patience.best = cn_json_num(cn_json_get(state, "best"), (double)INFINITY);
         t->patience.waited = (uint32_t)cn_json_int(cn_json_get(state, "waited"), 0);
         t->owes_evaluation = cn_json_bool(cn_json_get(state, "owes_evaluation"), false);
-        t->loss = cn_json_num(cn_json_get(state, "loss"), NAN);
-        t->heldout_loss = cn_json_num(cn_json_get(state, "heldout_loss"), NAN);
+        t->loss = cn_json_num(cn_json_get(state, "loss"), (double)NAN);
+        t->heldout_loss = cn_json_num(cn_json_get(state, "heldout_loss"), (double)NAN);
         adamw_set_steps(t->adam, t->step);
         packer_seek(t->packer, t->step * t->s.accumulate);
     }
@@ -300,8 +300,9 @@ static cn_status begin(trainer *t, bool with_resume, cn_err *err)
     double warmup = s->warmup < 1 ? s->warmup * (double)t->n_steps : s->warmup;
     t->schedule =
         (schedule){s->schedule, s->lr, s->lr_floor, t->n_steps, (uint64_t)(warmup + 0.5)};
-    t->patience = (patience){.limit = s->patience, .best = INFINITY, .min_gain = s->min_gain};
-    t->loss = t->heldout_loss = NAN;
+    t->patience =
+        (patience){.limit = s->patience, .best = (double)INFINITY, .min_gain = s->min_gain};
+    t->loss = t->heldout_loss = (double)NAN;
     snprintf(t->best_dir, sizeof t->best_dir, "%s/best", t->dir);
     return with_resume ? resume(t, err) : CN_OK;
 }
