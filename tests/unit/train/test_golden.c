@@ -205,7 +205,7 @@ static double whole_norm(const cn_json *grads)
 {
     double sum = 0;
     for (cn_json_member m = cn_json_first(grads); m.value; m = cn_json_next(grads, m))
-        sum += pow(cn_json_num(cn_json_at(m.value, 0), NAN), 2);
+        sum += pow(cn_json_num(cn_json_at(m.value, 0), (double)NAN), 2);
     return sqrt(sum);
 }
 
@@ -233,7 +233,8 @@ static double check_facts(const param *p, const cn_json *row, double size, doubl
     double found[FACTS], worst = 0;
     facts_of(p, found);
     for (size_t i = 0; i < FACTS; i++) {
-        double want = cn_json_num(cn_json_at(row, i), NAN), off = fabs(found[i] - want) / size;
+        double want = cn_json_num(cn_json_at(row, i), (double)NAN),
+               off = fabs(found[i] - want) / size;
         if (!(off <= bound))
             fail_msg("%s, fact %zu: %.12g, PyTorch %.12g (off by %.2g of %.2g)", p->name, i,
                      found[i], want, off, size);
@@ -255,7 +256,7 @@ static void check_gradients(const world *w, double bound, const char *what)
         const cn_json *row = cn_json_get(grads, p->name);
         if (!p->trained) continue;
         if (cn_json_size(row) != FACTS) fail_msg("PyTorch knows no %s", p->name);
-        double size = fmax(floor, cn_json_num(cn_json_at(row, 0), NAN));
+        double size = fmax(floor, cn_json_num(cn_json_at(row, 0), (double)NAN));
         worst = fmax(worst, check_facts(p, row, size, bound));
         n++;
     }
@@ -277,8 +278,8 @@ static void test_gradients(void **state)
     world w;
     double worst = 0;
     world_open(&w, *state);
-    check_loss(descent(&w, w.run), cn_json_num(cn_json_get(w.golden, "loss"), NAN), loss_bound,
-               &worst, "first loss", 0);
+    check_loss(descent(&w, w.run), cn_json_num(cn_json_get(w.golden, "loss"), (double)NAN),
+               loss_bound, &worst, "first loss", 0);
     check_gradients(&w, gradient_bound, "");
     world_close(&w);
 }
@@ -320,8 +321,8 @@ static void check_steps(world *w, bool bf16, double bound)
     assert_int_equal(cn_json_size(steps), N_STEPS);
     assert_int_equal(adamw_new(&adam, &w->net->params, &o, &err), CN_OK);
     for (unsigned i = 0; i < N_STEPS; i++)
-        check_loss(one_step(w, run, adam, i), cn_json_num(cn_json_at(steps, i), NAN), bound,
-                   &worst, bf16 ? "bf16" : "f32", i);
+        check_loss(one_step(w, run, adam, i), cn_json_num(cn_json_at(steps, i), (double)NAN),
+                   bound, &worst, bf16 ? "bf16" : "f32", i);
     print_message("  20 steps%s: losses within %.1g\n", bf16 ? " with bf16" : "", worst);
     adamw_free(adam);
     net_run_free(run);

@@ -74,7 +74,7 @@ static void names_are_known(void **state)
 static void patience_counts_what_is_no_gain(void **state)
 {
     (void)state;
-    patience p = {.limit = 3, .best = INFINITY, .min_gain = 0.1};
+    patience p = {.limit = 3, .best = (double)INFINITY, .min_gain = 0.1};
     assert_false(patience_is_over(&p, 2.0));
     assert_false(patience_is_over(&p, 1.95)); /* too small a gain */
     assert_int_equal(p.waited, 1);
@@ -93,7 +93,7 @@ static void patience_counts_what_is_no_gain(void **state)
 static void no_limit_never_stops(void **state)
 {
     (void)state;
-    patience p = {.best = INFINITY};
+    patience p = {.best = (double)INFINITY};
     for (int i = 0; i < 100; i++)
         assert_false(patience_is_over(&p, 1.0 + i));
     assert_float_equal(p.best, 1.0, 0);
