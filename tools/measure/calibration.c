@@ -37,6 +37,13 @@ static void add_total(ms_run *r, label *l, cn_str id, double total)
     ms_report_add(&r->report, f);
 }
 
+/* ,"key":7 */
+static void put_mark(cn_buf *out, const char *before, const char *name, double mark)
+{
+    cn_buf_printf(out, ",\"%s%s\":", before, name);
+    isnan(mark) ? cn_buf_lit(out, "null") : cn_buf_printf(out, "%g", mark);
+}
+
 static cn_status one(ms_run *r, const cn_json *j, const cn_grammar *grammar, label *l,
                      cn_err *err)
 {
@@ -58,8 +65,8 @@ static cn_status one(ms_run *r, const cn_json *j, const cn_grammar *grammar, lab
     for (int i = 0; i < 3; i++) {
         double expected = cn_json_num(
             cn_json_get(cn_json_get(j, "expected_scores"), ms_mark_names[i]), (double)NAN);
-        cn_buf_printf(out, ",\"%s\":%g,\"expected_%s\":%g", ms_mark_names[i], m.mark[i],
-                      ms_mark_names[i], expected);
+        put_mark(out, "", ms_mark_names[i], m.mark[i]);
+        put_mark(out, "expected_", ms_mark_names[i], expected);
         cn_buf_printf(notes, "  %s %g (expected %g)", ms_mark_names[i], m.mark[i], expected);
     }
     cn_buf_putc(out, '}');

@@ -9,7 +9,7 @@
 #include "measure.h"
 
 typedef struct settings {
-    const char *model, *corpus, *grammar, *wordlist, *calibration;
+    const char *model, *corpus, *grammar, *wordlist, *calibration, *save;
     size_t games, grades, messages, intents, show;
     uint64_t seed;
     unsigned threads;
@@ -29,33 +29,35 @@ static const char usage[] =
     "  --show N         print the first N games and messages\n"
     "  --threads N      compute threads (0: all)\n"
     "  --no-speed       no figure that depends on the machine\n"
-    "  --json           print JSON;  --check: exit status 1 when a target is missed\n";
+    "  --json           print JSON;  --save FILE: write it there, too\n"
+    "  --check          exit status 1 when a target is missed\n";
 
 static bool parse(settings *s, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"games", 1, 0, 'n'},   {"grades", 1, 0, 'e'},   {"messages", 1, 0, 'm'},
-        {"intents", 1, 0, 'i'}, {"seed", 1, 0, 's'},     {"corpus", 1, 0, 'p'},
-        {"grammar", 1, 0, 'g'}, {"wordlist", 1, 0, 'w'}, {"calibration", 1, 0, 'l'},
-        {"show", 1, 0, 'S'},    {"threads", 1, 0, 't'},  {"no-speed", 0, 0, 'q'},
-        {"json", 0, 0, 'j'},    {"check", 0, 0, 'c'},    {0}};
+    static const struct option longs[] = {{"games", 1, 0, 'n'},       {"grades", 1, 0, 'e'},
+                                          {"messages", 1, 0, 'm'},    {"intents", 1, 0, 'i'},
+                                          {"seed", 1, 0, 's'},        {"corpus", 1, 0, 'p'},
+                                          {"grammar", 1, 0, 'g'},     {"wordlist", 1, 0, 'w'},
+                                          {"calibration", 1, 0, 'l'}, {"show", 1, 0, 'S'},
+                                          {"threads", 1, 0, 't'},     {"no-speed", 0, 0, 'q'},
+                                          {"json", 0, 0, 'j'},        {"save", 1, 0, 'o'},
+                                          {"check", 0, 0, 'c'},       {0}};
+    size_t *const counts[128] = {['n'] = &s->games,
+                                 ['e'] = &s->grades,
+                                 ['m'] = &s->messages,
+                                 ['i'] = &s->intents,
+                                 ['S'] = &s->show};
+    const char **const texts[128] = {['p'] = &s->corpus,
+                                     ['g'] = &s->grammar,
+                                     ['w'] = &s->wordlist,
+                                     ['l'] = &s->calibration,
+                                     ['o'] = &s->save};
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         size_t n = optarg ? strtoul(optarg, NULL, 10) : 0;
-        size_t *count = c == 'n'   ? &s->games
-                        : c == 'e' ? &s->grades
-                        : c == 'm' ? &s->messages
-                        : c == 'i' ? &s->intents
-                        : c == 'S' ? &s->show
-                                   : NULL;
-        const char **text = c == 'p'   ? &s->corpus
-                            : c == 'g' ? &s->grammar
-                            : c == 'w' ? &s->wordlist
-                            : c == 'l' ? &s->calibration
-                                       : NULL;
         if (c == '?') return false;
-        if (count) *count = n;
-        if (text) *text = optarg;
+        if (counts[c]) *counts[c] = n;
+        if (texts[c]) *texts[c] = optarg;
         if (c == 's') s->seed = n;
         if (c == 't') s->threads = (unsigned)n;
         s->speed = s->speed && c != 'q';
@@ -103,19 +105,21 @@ static cn_status measure(ms_run *r, const settings *s, cn_err *err)
     return st;
 }
 
-static void print(const ms_run *r, const settings *s)
+static cn_status print(const ms_run *r, const settings *s, cn_err *err)
 {
-    cn_buf out = {0}, head = {0};
+    cn_buf table = {0}, json = {0}, head = {0};
     cn_buf_printf(&head, "\"seed\":%" PRIu64 ",\"games\":%zu,\"model\":", s->seed, s->games);
     cn_buf_json(&head, cn_str_of(cn_path_base(s->model)));
     cn_buf_lit(&head, ",\n");
-    if (s->json)
-        ms_report_json(&r->report, cn_buf_view(&head), &out);
-    else
-        ms_report_table(&r->report, &out);
-    fwrite(out.p, 1, out.n, stdout);
+    ms_report_json(&r->report, cn_buf_view(&head), &json);
+    ms_report_table(&r->report, &table);
+    const cn_buf *shown = s->json ? &json : &table;
+    fwrite(shown->p, 1, shown->n, stdout);
+    cn_status st = s->save ? cn_file_write(s->save, cn_buf_view(&json), err) : CN_OK;
     cn_buf_deinit(&head);
-    cn_buf_deinit(&out);
+    cn_buf_deinit(&json);
+    cn_buf_deinit(&table);
+    return st;
 }
 
 int main(int argc, char **argv)
@@ -144,10 +148,8 @@ int main(int argc, char **argv)
                 .calibration = s.calibration,
                 .out = s.json ? stderr : stdout};
     cn_status st = measure(&r, &s, &err);
-    if (st)
-        fprintf(stderr, "maiathon-measure: %s: %s\n", err.what, err.why);
-    else
-        print(&r, &s);
+    if (!st) st = print(&r, &s, &err);
+    if (st) fprintf(stderr, "maiathon-measure: %s: %s\n", err.what, err.why);
     int code = st ? 2 : s.check && ms_report_missed(&r.report);
     ms_judge_free(r.judge);
     ms_speaker_close(&r.speaker);

@@ -59,10 +59,10 @@ static void put_value(cn_buf *out, double v, ms_unit unit, const char *sign)
 void ms_report_table(const ms_report *r, cn_buf *out)
 {
     static const char *const signs[] = {"", ">= ", "< ", "<= "};
-    cn_buf_printf(out, "%-46s%7s%12s%12s%12s\n", "", "of", "model", "target", "corpus");
+    cn_buf_printf(out, "%-50s%7s%12s%12s%12s\n", "", "of", "model", "target", "corpus");
     for (unsigned i = 0; i < r->n; i++) {
         const ms_figure *f = &r->figures[i];
-        ms_pad(out, cn_str_of(f->what), 46, false);
+        ms_pad(out, cn_str_of(f->what), 50, false);
         cn_buf_printf(out, "%7lu", f->n);
         put_value(out, f->value, f->unit, "");
         put_value(out, f->want == MS_TOLD ? (double)NAN : f->target, f->unit, signs[f->want]);
