@@ -256,7 +256,7 @@ static void fill_record(training *t)
     job_record *j = &t->record;
     static const char *const kinds[] = {"lora", "full", "scratch"};
     train_request_write(&t->settings, r);
-    cn_buf_printf(&t->resume, "conatus train --resume %s", t->out);
+    cn_buf_printf(&t->resume, "conatus train --resume %s", job_dir(t->job));
     j->kind = kinds[r->settings.mode];
     j->command = t->before.command ? t->before.command : t->command.p;
     j->settings = t->settings.p;

@@ -352,6 +352,14 @@ class Train(Case):
         run = self.train("--base", self.base, "--data", self.data, "--steps", 1)
         self.assertEqual(record(run)["settings"]["train"]["context"], 128)
 
+    def test_resume_from_elsewhere(self):
+        """The record holds whole paths, whatever the run was given."""
+        done = subprocess.run([CONATUS, "train", "--base", self.base, "--data", "records.jsonl", "--steps", "10", "--out",
+                               "run"], cwd=self.folder, capture_output=True, env={**os.environ, **self.env}, timeout=600)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        resume = record(self.folder / "run")["resume"]
+        self.succeeds(*resume.split()[1:], env=self.env)
+
     def test_damaged_checkpoint_is_passed_over(self):
         run = self.lora("--steps", 40, "--save-every", 10)
         whole = losses(run)
