@@ -92,7 +92,8 @@ static uint64_t sum_of(const pack_batch *b)
 {
     uint64_t sum = b->n_ctx;
     for (size_t i = 0; i < (size_t)b->n_rows * b->n_ctx; i++)
-        sum = sum * 31 + (uint64_t)(b->ids[i] ^ b->targets[i] << 8 ^ b->doc[i] << 16);
+        sum = sum * 31 +
+              ((uint32_t)b->ids[i] ^ (uint32_t)b->targets[i] << 8 ^ (uint32_t)b->doc[i] << 16);
     return sum;
 }
 
