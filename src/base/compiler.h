@@ -34,7 +34,9 @@
 /* Plain loops built for AVX-512, AVX2 and the oldest processor, the best taken when the program
  * is loaded. What such a function calls is inlined or not widened. Without fma(), all give the
  * same bits. Only where the loader can choose (glibc); a sanitizer's run time is not ready that
- * early. Clang 14 forgets "arch=x86-64-v3" in its choice, so the list names features. */
+ * early. Clang 14 forgets "arch=x86-64-v3" in its choice, so the list names features; and it
+ * gives what chooses a global name: such functions are static and called unlike any other of
+ * the program. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !CN_ASAN && !CN_TSAN &&                   \
     (!defined(__clang__) || __clang_major__ >= 14)
 #define CN_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))

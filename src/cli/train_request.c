@@ -82,6 +82,18 @@ void train_request_write(cn_buf *out, const train_request *r)
     cn_buf_putc(out, '}');
 }
 
+/* What a resume takes from its folder cannot be given again. */
+static cn_status check_alone(const train_request *r, cn_err *err)
+{
+    const char *given = r->data.n ? "data" : NULL;
+    for (size_t i = 0; i < CN_ARRAY_LEN(texts); i++)
+        if (*text_at(r, &texts[i])) given = texts[i].name;
+    if (!given) return CN_OK;
+    cn_fail(err, CN_E_ARG, "--%s together with --resume: the run in %.150s has its own", given,
+            r->resume);
+    return cn_next(err, CN_E_ARG, "conatus train --resume %.150s", r->resume);
+}
+
 static cn_status remember(train_request *r, cn_err *err)
 {
     job_record record = job_record_new();
@@ -154,7 +166,8 @@ cn_status train_request_complete(train_request *r, cn_err *err)
     r->settings = train_settings_default(r->shape  ? TRAIN_SCRATCH
                                          : r->full ? TRAIN_FULL
                                                    : TRAIN_LORA);
-    cn_status st = r->resume ? remember(r, err) : CN_OK;
+    cn_status st = r->resume ? check_alone(r, err) : CN_OK;
+    if (!st && r->resume) st = remember(r, err);
     if (!st) st = apply(r, err);
     return st ? st : check(r, err);
 }

@@ -156,12 +156,21 @@ size_t gemm_scratch_bytes(unsigned n_threads)
     return n_threads * sizeof(gemm_scratch);
 }
 
+#define ALONE                                                                                  \
+    ((size_t)1 << 19) /* multiplications that one thread does before the others are awake */
+
 void gemm_run_many(cn_pool *pool, const gemm *g, size_t n, gemm_precision p, void *scratch)
 {
     job j = {g, n, p, scratch};
-    for (size_t i = 0; i < n; i++)
+    size_t work = 0;
+    for (size_t i = 0; i < n; i++) {
         check(&g[i]);
-    cn_pool_run(pool, run_thread, &j);
+        work += g[i].m * g[i].n * g[i].k;
+    }
+    if (work < ALONE)
+        run_thread(&j, 0, 1);
+    else
+        cn_pool_run(pool, run_thread, &j);
 }
 
 void gemm_run(cn_pool *pool, const gemm *g, gemm_precision p, void *scratch)

@@ -31,7 +31,7 @@ void state8_code_init(state8_code *c, bool is_signed)
         c->value[i] = -c->value[i - n_codes];
 }
 
-CN_CLONES void state8_decode(float *restrict x, const uint8_t *restrict q, float scale,
+CN_CLONES static void decode(float *restrict x, const uint8_t *restrict q, float scale,
                              size_t n, const state8_code *c)
 {
     for (size_t i = 0; i < n; i++)
@@ -64,7 +64,7 @@ static inline int32_t nearest(float y, const state8_lines *c)
     return (int32_t)(y * slope + start);
 }
 
-CN_CLONES float state8_encode_m(uint8_t *restrict q, const float *restrict x, size_t n,
+CN_CLONES static float encode_m(uint8_t *restrict q, const float *restrict x, size_t n,
                                 const state8_code *code)
 {
     const state8_lines c = code->lines;
@@ -76,7 +76,7 @@ CN_CLONES float state8_encode_m(uint8_t *restrict q, const float *restrict x, si
     return inverse > 0 ? top : 0;
 }
 
-CN_CLONES float state8_encode_v(uint8_t *restrict q, const float *restrict x, size_t n,
+CN_CLONES static float encode_v(uint8_t *restrict q, const float *restrict x, size_t n,
                                 const state8_code *code)
 {
     const state8_lines c = code->lines;
@@ -86,4 +86,23 @@ CN_CLONES float state8_encode_v(uint8_t *restrict q, const float *restrict x, si
         q[i] = (uint8_t)(k > least ? k : least);
     }
     return inverse > 0 ? top : 0;
+}
+
+/* clang calls a function with clones from other files by another name: hence these. */
+void state8_decode(float *restrict x, const uint8_t *restrict q, float scale, size_t n,
+                   const state8_code *c)
+{
+    decode(x, q, scale, n, c);
+}
+
+float state8_encode_m(uint8_t *restrict q, const float *restrict x, size_t n,
+                      const state8_code *c)
+{
+    return encode_m(q, x, n, c);
+}
+
+float state8_encode_v(uint8_t *restrict q, const float *restrict x, size_t n,
+                      const state8_code *c)
+{
+    return encode_v(q, x, n, c);
 }

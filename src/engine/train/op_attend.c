@@ -97,7 +97,7 @@ static void forward_block(const attend_op *o, const block *b, real *s, void *roo
 }
 
 /* s becomes P, dp becomes dS. */
-CN_CLONES static void back_row(real *s, real *dp, real lse, size_t n)
+CN_CLONES static void attend_back_row(real *s, real *dp, real lse, size_t n)
 {
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -124,7 +124,8 @@ static void back_block(const attend_op *o, const block *b, real *s, real *dp, vo
     for (size_t i = 0; i < b->n; i++) {
         size_t from, to;
         seen(o, b, i, &from, &to);
-        back_row(s + i * keys + from, dp + i * keys + from, b->lse[i * hp->n_heads], to - from);
+        attend_back_row(s + i * keys + from, dp + i * keys + from, b->lse[i * hp->n_heads],
+                        to - from);
         clear_outside(s + i * keys, from, to, keys);
         clear_outside(dp + i * keys, from, to, keys);
     }

@@ -51,7 +51,7 @@ CN_CLONES static void forward_part(void *job, size_t from, size_t to, void *room
     }
 }
 
-CN_CLONES static void back_row(const norm_op *o, size_t r)
+CN_CLONES static void norm_back_row(const norm_op *o, size_t r)
 {
     const real *w = o->w->weight->w, *x = o->x->v + r * o->width, *dy = o->y->g + r * o->width;
     real *dx = o->dx + r * o->width;
@@ -75,7 +75,7 @@ static void back_part(void *job, size_t from, size_t to, void *room)
 {
     (void)room;
     for (size_t r = from; r < to; r++)
-        back_row(job, r);
+        norm_back_row(job, r);
 }
 
 /* Each thread sums whole columns, token after token. */
