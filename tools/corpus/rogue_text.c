@@ -19,7 +19,7 @@ cn_str rogue_sentence(cn_str s, size_t from)
             return (cn_str){s.p + from, i + 1 - from};
         }
     }
-    return (cn_str){s.p + from, from < s.n ? s.n - from : 0};
+    return from < s.n ? (cn_str){s.p + from, s.n - from} : (cn_str){0};
 }
 
 cn_str rogue_statement(cn_str reply)

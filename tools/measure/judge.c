@@ -189,7 +189,7 @@ void ms_judge_free(ms_judge *j)
  * belongs; else 0. */
 static unsigned match(const line *l, cn_str s, bool body)
 {
-    if (l->opens && !body && !cn_str_starts(s, l->part[0])) return 0;
+    if (!s.n || (l->opens && !body && !cn_str_starts(s, l->part[0]))) return 0;
     for (unsigned i = 0; i < l->n; i++) {
         const char *at = memmem(s.p, s.n, l->part[i].p, l->part[i].n);
         if (!at) return 0;
