@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""card.py WORK CONATUS CORPUS: the model card of petit-spinoza, from what training and measuring left in WORK."""
+"""card.py WORK CONATUS CORPUS...: the model card of petit-spinoza, from what training and measuring left in WORK.
+One CORPUS a phase of training (KIND:SEED:RECORDS ...); phase N is the folder run-N."""
 import hashlib
 import json
 import math
@@ -39,21 +40,19 @@ Without a system message the template gives it that text, so that a chat can beg
 
 ## Data
 
-{records:,} records that `tools/corpus` wrote (a grammar of our own; no sentence is taken from elsewhere):
-{corpus}.
-They are games, dialogues to grade, final messages, pupils' messages whose intent is asked for, and small talk. A part of the grammar (questions, paraphrases, claims, names, things) is held out: training never sees it, and every
-figure below is measured on texts that use it.
+{records:,} records that `tools/corpus` wrote: a grammar of our own, no sentence is taken from elsewhere. They are games,
+dialogues to grade, final messages, pupils' messages whose intent is asked for, and small talk. A part of the grammar
+(questions, paraphrases, claims, names, things) is held out: training never sees it, and every figure below is measured
+on texts that use it.
 
 ## Training
 
-`conatus train`, version {version}, on {machine}:
-{step:,} steps, {tokens:,} tokens, {minutes:.0f} minutes, seed {seed}, highest rate {lr:g}, batches of {batch} rows of {row} tokens.
+`conatus train`, version {version}, on {machine}.
 
-| loss (nats a token) | |
-|---|---|
-| the last batch, all tokens | {loss:.3f} |
-| 1 % of the training half, kept apart, all tokens | {heldout_loss} |
-| {unseen} records of the held-out half, the assistant's tokens, weights as shipped | {unseen_loss:.3f} |
+{phases}
+
+Losses are nats a token; "kept apart" is a small share of that phase's own records. Loss on the assistant's tokens of {unseen}
+records of the held-out half, weights as shipped: {unseen_loss:.3f}.
 
 ## Evaluation
 
@@ -118,13 +117,33 @@ def label_row(row):
     return "| " + " | ".join([row["id"], *marks]) + " |"
 
 
-def main(work, conatus, corpus):
+def phases(work, corpora):
+    """A column a phase."""
+    runs = [read(work / f"run-{i + 1}/run.json") for i in range(len(corpora))]
+    train = [run["settings"]["train"] for run in runs]
+    parts = [[part.split(":") for part in corpus.split()] for corpus in corpora]
+    rows = {
+        "": [f"phase {i + 1}" for i in range(len(runs))],
+        "records, kind (seed)": ["; ".join(f"{int(n):,} `{kind}` ({seed})" for kind, seed, n in part) for part in parts],
+        "learns": ["all of each record" if r["settings"]["loss_on_all"] else "the assistant's words" for r in runs],
+        "steps": [f"{r['step']:,} of {t['batch']} rows of {t['context']} tokens" for r, t in zip(runs, train)],
+        "tokens": [f"{r['tokens']:,}" for r in runs],
+        "minutes": [f"{r['seconds'] / 60:.0f}" for r in runs],
+        "highest rate; seed": [f"{t['lr']:g}; {t['seed']}" for t in train],
+        "loss of the last batch": [f"{r['loss']:.3f}" for r in runs],
+        "loss of what was kept apart": [f"{r['heldout_loss']:.3f}" if r["heldout_loss"] is not None else "" for r in runs],
+    }
+    lines = ["| " + " | ".join([name, *cells]) + " |" for name, cells in rows.items()]
+    lines.insert(1, "|---" * (len(runs) + 1) + "|")
+    return runs, "\n".join(lines), sum(int(n) for part in parts for _, _, n in part)
+
+
+def main(work, conatus, *corpora):
     work = pathlib.Path(work)
     model = work / f"{NAME}.gguf"
-    figures, run, unseen = read(work / "figures.json"), read(work / "run/run.json"), read(work / "unseen.json")
+    figures, unseen = read(work / "figures.json"), read(work / "unseen.json")
+    runs, training, records = phases(work, corpora)
     facts = json.loads(subprocess.run([conatus, "inspect", str(model), "--json"], check=True, capture_output=True).stdout)
-    parts = [part.split(":") for part in corpus.split()]
-    settings = run["settings"]["train"]
     rows = ["| | of | model | target | corpus |", "|---|---|---|---|---|"]
     rows += [figure_row(key, f) for key, f in figures["figures"].items()]
     labels = "\n".join(map(label_row, figures["calibration"]))
@@ -132,22 +151,10 @@ def main(work, conatus, corpus):
         name=NAME, **{k: facts[k] for k in ("layers", "embedding", "heads", "kv_heads", "feed_forward", "parameters",
                                             "vocabulary", "context")},
         types=", ".join(f"{t['type']} ({t['tensors']} tensors)" for t in facts["types"]), bytes=model.stat().st_size,
-        sha256=hashlib.sha256(model.read_bytes()).hexdigest(), date=run["ended"][:10],
-        records=sum(int(n) for _, _, n in parts),
-        corpus="; ".join(f"{int(n):,} of kind `{kind}`, seed {seed}" for kind, seed, n in parts),
-        version=run["version"], machine=run["machine"].split(": ", 1)[-1], step=run["step"], tokens=run["tokens"],
-        minutes=run["seconds"] / 60, seed=run["seed"], lr=settings["lr"], batch=settings["batch"], row=settings["context"],
-        loss=run["loss"], heldout_loss=f"{run['heldout_loss']:.3f}" if run.get("heldout_loss") is not None else "not measured",
-        unseen=unseen_records(unseen), unseen_loss=unseen_loss(unseen), measure_seed=figures["seed"],
+        sha256=hashlib.sha256(model.read_bytes()).hexdigest(), date=runs[-1]["ended"][:10], records=records,
+        version=runs[-1]["version"], machine=runs[-1]["machine"].split(": ", 1)[-1], phases=training,
+        unseen=unseen["models"][0]["records"], unseen_loss=unseen["models"][0]["loss"], measure_seed=figures["seed"],
         table="\n".join(rows), labelled=LABELLED.format(rows=labels) if labels else ""), end="")
-
-
-def unseen_loss(unseen):
-    return unseen["models"][0]["loss"]
-
-
-def unseen_records(unseen):
-    return unseen["models"][0]["records"]
 
 
 if __name__ == "__main__":

@@ -97,6 +97,15 @@ static cn_status report(ms_report *to, const grades *g, size_t asked, cn_err *er
                     MS_SHARE,
                     asked};
     ms_report_add(to, f);
+    f = (ms_figure){"free_same",
+                    "marks: the same without the grammar",
+                    ms_share(g->free_same, g->free_parsed),
+                    (double)NAN,
+                    0,
+                    MS_TOLD,
+                    MS_SHARE,
+                    g->free_parsed};
+    ms_report_add(to, f);
     for (int i = 0; i < 4; i++) {
         f = (ms_figure){.name = errors[i][0],
                         .what = errors[i][1],
