@@ -57,7 +57,7 @@ records of the held-out half, weights as shipped: {unseen_loss:.3f}.
 ## Evaluation
 
 On the held-out half, by `maiathon-measure` (seed {measure_seed}). In the games the pupil says what he says there and the
-model writes every reply (temperature 0.7, top-p 0.9); marks are greedy under a JSON Schema. "Corpus" is what the corpus' own
+model writes every reply (temperature 0.7, top-p 0.9); marks are greedy under a grammar. "Corpus" is what the corpus' own
 replies reach by the same measure.
 
 {table}

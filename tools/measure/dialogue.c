@@ -27,7 +27,7 @@ bool ms_marks_read(ms_marks *out, cn_str json)
     return fine;
 }
 
-cn_status ms_marks_grammar(cn_grammar **out, cn_err *err)
+cn_status ms_marks_schema(cn_grammar **out, cn_err *err)
 {
     static const char schema[] =
         "{\"type\":\"object\",\"properties\":{"
@@ -38,6 +38,16 @@ cn_status ms_marks_grammar(cn_grammar **out, cn_err *err)
         "\"required\":[\"comprehension\",\"cooperation\",\"progression\",\"total\"],"
         "\"additionalProperties\":false}";
     return cn_grammar_from_schema(out, schema, sizeof schema - 1, NULL, NULL, err);
+}
+
+cn_status ms_marks_grammar(cn_grammar **out, cn_err *err)
+{
+    static const char gbnf[] =
+        "root ::= \" \"? \"{\\\"comprehension\\\":\" mark \",\\\"cooperation\\\":\" mark "
+        "\",\\\"progression\\\":\" mark \",\\\"total\\\":\" total \"}\"\n"
+        "mark ::= [0-9] | \"10\"\n"
+        "total ::= [0-9] | [12] [0-9] | \"30\"\n";
+    return cn_grammar_from_gbnf(out, gbnf, sizeof gbnf - 1, NULL, NULL, err);
 }
 
 cn_status ms_ask_dialogue(ms_run *r, cn_str system, cn_str dialogue, const ms_how *how,

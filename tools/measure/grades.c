@@ -11,7 +11,7 @@
 
 typedef struct grades {
     double *given[4], *wanted[4]; /* the three marks and the total */
-    size_t n, parsed, free_parsed, free_same;
+    size_t n, parsed, free_parsed, free_same, schema_same;
 } grades;
 
 static cn_status grades_init(grades *g, size_t n, cn_err *err)
@@ -34,22 +34,30 @@ static void grades_deinit(grades *g)
     }
 }
 
-static cn_status grade(ms_run *r, const ms_record *q, const cn_grammar *grammar, grades *g,
-                       cn_err *err)
+/* One dialogue's marks; *read says whether they were JSON with marks from 0 to 10. */
+static cn_status ask(ms_run *r, const ms_record *q, const cn_grammar *grammar, ms_marks *out,
+                     bool *read, cn_err *err)
 {
-    ms_how bound = {.top_p = 1, .max_tokens = 60, .grammar = grammar}, unbound = bound;
-    ms_marks given = {{0}}, wanted, loose;
-    cn_status st = ms_ask_dialogue(r, ms_content(q, 0), ms_content(q, 1), &bound, err);
-    bool parsed = !st && ms_marks_read(&given, cn_buf_view(&r->speaker.text));
+    ms_how how = {.top_p = 1, .max_tokens = 60, .grammar = grammar};
+    cn_status st = ms_ask_dialogue(r, ms_content(q, 0), ms_content(q, 1), &how, err);
+    *read = !st && ms_marks_read(out, cn_buf_view(&r->speaker.text));
+    return st;
+}
+
+static cn_status grade(ms_run *r, const ms_record *q, const cn_grammar *grammar,
+                       const cn_grammar *schema, grades *g, cn_err *err)
+{
+    ms_marks given, other, wanted;
+    bool parsed, read;
+    cn_status st = ask(r, q, grammar, &given, &parsed, err);
+    if (!st) st = ask(r, q, schema, &other, &read, err);
     if (st) return st;
     g->parsed += parsed;
-    unbound.grammar = NULL;
-    st = ms_ask_dialogue(r, ms_content(q, 0), ms_content(q, 1), &unbound, err);
+    g->schema_same += parsed && read && memcmp(&other, &given, sizeof given) == 0;
+    st = ask(r, q, NULL, &other, &read, err);
     if (st) return st;
-    if (ms_marks_read(&loose, cn_buf_view(&r->speaker.text))) {
-        g->free_parsed++;
-        g->free_same += parsed && memcmp(&loose, &given, sizeof given) == 0;
-    }
+    g->free_parsed += read;
+    g->free_same += parsed && read && memcmp(&other, &given, sizeof given) == 0;
     if (!parsed || !ms_marks_read(&wanted, ms_content(q, 2))) return CN_OK;
     for (int i = 0; i < 4; i++) {
         g->given[i][g->n] = i < 3 ? given.mark[i] : ms_total(&given);
@@ -79,33 +87,19 @@ static cn_status report(ms_report *to, const grades *g, size_t asked, cn_err *er
         {"cooperation_rank", "marks: rank correlation, coopération"},
         {"progression_rank", "marks: rank correlation, progression"},
         {"total_rank", "marks: rank correlation, total"}};
-    ms_figure f = {"parsed",
-                   "marks: JSON that parses",
-                   ms_share(g->parsed, asked),
-                   (double)NAN,
-                   1,
-                   MS_AT_LEAST,
-                   MS_SHARE,
-                   asked};
-    ms_report_add(to, f);
-    f = (ms_figure){"free_parsed",
-                    "marks: JSON that parses without the grammar",
-                    ms_share(g->free_parsed, asked),
-                    (double)NAN,
-                    0,
-                    MS_TOLD,
-                    MS_SHARE,
-                    asked};
-    ms_report_add(to, f);
-    f = (ms_figure){"free_same",
-                    "marks: the same without the grammar",
-                    ms_share(g->free_same, g->free_parsed),
-                    (double)NAN,
-                    0,
-                    MS_TOLD,
-                    MS_SHARE,
-                    g->free_parsed};
-    ms_report_add(to, f);
+    const ms_figure shares[] = {
+        {"parsed", "marks: JSON that parses", ms_share(g->parsed, asked), (double)NAN, 1,
+         MS_AT_LEAST, MS_SHARE, asked},
+        {"free_parsed", "marks: JSON that parses without the grammar",
+         ms_share(g->free_parsed, asked), (double)NAN, 0, MS_TOLD, MS_SHARE, asked},
+        {"free_same", "marks: the same without the grammar", ms_share(g->free_same, asked),
+         (double)NAN, 0, MS_TOLD, MS_SHARE, asked},
+        {"schema_same", "marks: the same under a JSON Schema", ms_share(g->schema_same, asked),
+         (double)NAN, 0, MS_TOLD, MS_SHARE, asked},
+    };
+    ms_figure f;
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        ms_report_add(to, shares[i]);
     for (int i = 0; i < 4; i++) {
         f = (ms_figure){.name = errors[i][0],
                         .what = errors[i][1],
@@ -135,16 +129,18 @@ static cn_status report(ms_report *to, const grades *g, size_t asked, cn_err *er
 cn_status ms_measure_grades(ms_run *r, cn_err *err)
 {
     ms_records records = {0};
-    cn_grammar *grammar = NULL;
+    cn_grammar *grammar = NULL, *schema = NULL;
     grades g;
     cn_status st = grades_init(&g, r->grades, err);
     if (!st) st = ms_marks_grammar(&grammar, err);
+    if (!st) st = ms_marks_schema(&schema, err);
     if (!st) st = ms_records_read(&records, &r->source, "evaluate", true, r->grades, err);
     for (size_t i = 0; i < records.n && !st; i++)
-        st = grade(r, &records.items[i], grammar, &g, err);
+        st = grade(r, &records.items[i], grammar, schema, &g, err);
     if (!st) st = report(&r->report, &g, records.n, err);
     ms_records_deinit(&records);
     cn_grammar_free(grammar);
+    cn_grammar_free(schema);
     grades_deinit(&g);
     return st;
 }
