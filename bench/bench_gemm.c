@@ -12,6 +12,7 @@
 #include "gemm.h"
 #include "mem.h"
 #include "pool.h"
+#include "timing.h"
 
 static struct {
     unsigned threads;
@@ -94,12 +95,6 @@ static void run(bench *b, const gemm *g, kind what, gemm_precision p)
         gemm_run(b->pool, g, p, b->scratch);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median time of a product, and the shortest, which a busy machine disturbs less. */
 static double median(bench *b, const gemm *g, kind what, gemm_precision p, double *shortest)
 {
@@ -119,21 +114,6 @@ static double median(bench *b, const gemm *g, kind what, gemm_precision p, doubl
 }
 
 #if defined(__x86_64__)
-#define PEAK(name, reg, instruction)                                                           \
-    static double name(void)                                                                   \
-    {                                                                                          \
-        double best = 0;                                                                       \
-        for (int round = 0; round < 5; round++) {                                              \
-            uint64_t t = cn_now_ns();                                                          \
-            for (int i = 0; i < 200000; i++)                                                   \
-                __asm__ volatile(".irp r,0,1,2,3,4,5,6,7,8,9,10,11\n" instruction "\n.endr" :: \
-                                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
-                                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");              \
-            double rate = 200000 * 12 / cn_seconds_since(t);                                   \
-            best = rate > best ? rate : best;                                                  \
-        }                                                                                      \
-        return best;                                                                           \
-    }
 PEAK(peak_bf16, zmm, "vdpbf16ps %%zmm15,%%zmm15,%%zmm\\r")
 PEAK(peak_fma512, zmm, "vfmadd231ps %%zmm15,%%zmm15,%%zmm\\r")
 PEAK(peak_fma256, ymm, "vfmadd231ps %%ymm15,%%ymm15,%%ymm\\r")

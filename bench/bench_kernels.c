@@ -12,6 +12,7 @@
 #include "mem.h"
 #include "pool.h"
 #include "rng.h"
+#include "timing.h"
 
 static struct {
     unsigned threads;
@@ -51,12 +52,6 @@ static void multiply_part(void *arg, unsigned index, unsigned n)
                  j->scratch + index * KERN_SCRATCH);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median time of a run, in seconds, and the shortest, which a busy machine disturbs less.
  */
 static double median(cn_pool *pool, cn_pool_fn *fn, void *j, double *shortest)
@@ -76,21 +71,6 @@ static double median(cn_pool *pool, cn_pool_fn *fn, void *j, double *shortest)
 }
 
 #if defined(__x86_64__)
-#define PEAK(name, reg, instruction)                                                           \
-    static double name(void)                                                                   \
-    {                                                                                          \
-        double best = 0;                                                                       \
-        for (int round = 0; round < 5; round++) {                                              \
-            uint64_t t = cn_now_ns();                                                          \
-            for (int i = 0; i < 200000; i++)                                                   \
-                __asm__ volatile(".irp r,0,1,2,3,4,5,6,7,8,9,10,11\n" instruction "\n.endr" :: \
-                                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
-                                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");              \
-            double rate = 200000 * 12 / cn_seconds_since(t);                                   \
-            best = rate > best ? rate : best;                                                  \
-        }                                                                                      \
-        return best;                                                                           \
-    }
 PEAK(peak_vnni, zmm, "vpdpbusd %%zmm15,%%zmm15,%%zmm\\r")
 PEAK(peak_maddubs, ymm, "vpmaddubsw %%ymm15,%%ymm15,%%ymm\\r")
 PEAK(peak_fma512, zmm, "vfmadd231ps %%zmm15,%%zmm15,%%zmm\\r")

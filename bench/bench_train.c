@@ -13,6 +13,7 @@
 #include "model_priv.h"
 #include "rng.h"
 #include "run.h"
+#include "timing.h"
 
 #include "adamw.h"
 
@@ -68,12 +69,6 @@ static uint64_t product_weights(const net *n)
             sum += (uint64_t)p->n_rows * p->n_cols;
     }
     return sum;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void fatal(const cn_err *err)

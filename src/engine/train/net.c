@@ -73,6 +73,7 @@ static net_linear make_linear(maker *m, const char *part, int site, uint64_t row
     if (m->layer >= 0 && lora->rank && (lora->sites >> site & 1)) {
         l.a = add(m, part, ".weight.lora_a", lora->rank, cols, true);
         l.b = add(m, part, ".weight.lora_b", rows, lora->rank, true);
+        if (l.a) l.a->decay = true; /* a matrix, also at rank 1 */
     }
     return l;
 }
@@ -227,18 +228,12 @@ cn_status net_fill(net *n, uint64_t seed, cn_err *err)
     return CN_OK;
 }
 
-static bool is_hf_llama(const cn_model *m)
-{
-    return !weights_gguf(m->files) && strcmp(m->hp.arch, "llama") == 0;
-}
-
 cn_status net_from_base(net **out, const cn_model *base, train_mode mode,
                         const lora_options *lora, cn_err *err)
 {
     net like = {.hp = base->hp,
                 .mode = mode,
                 .base = base,
-                .half_rotation = is_hf_llama(base),
                 .tied = base->output.w.data == base->token_embd.data};
     *out = NULL;
     if (base->hp.family == FAMILY_BERT)

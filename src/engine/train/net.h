@@ -1,6 +1,6 @@
 /* A model in training: the base model's shapes, its parameters (trained or frozen), and the
  * low-rank pairs of a LoRA run (Hu et al. 2021). Shapes are written (rows, columns) = (outputs,
- * inputs), in the order that a GGUF file of the architecture has; see `half_rotation`. */
+ * inputs), rotary rows in the order that hp.rope_neox tells. */
 #ifndef TRAIN_NET_H
 #define TRAIN_NET_H
 
@@ -44,9 +44,6 @@ typedef struct net {
     lora_options lora; /* rank 0 unless TRAIN_LORA */
     float lora_scale;
     const cn_model *base; /* borrowed; NULL from scratch */
-    bool half_rotation;   /* a Llama base from a Hugging Face folder: rows of q and k are in
-                             half-rotation order where   GGUF interleaves them (then hp.rope_neox
-                             is   true) */
     bool tied;            /* output.w is token_embd */
     param_set params;
     param *token_embd, *position_embd; /* (V, E), (n_ctx_train, E) of GPT-2 */

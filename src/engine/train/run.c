@@ -49,7 +49,7 @@ static tensor *layer_kept(net_run *r, tensor *x, uint32_t i)
     return tape_view(t, to, n, width, true);
 }
 
-/* Keeps x in one of two buffers that layers without records fill in turn. */
+/* A layer of which nothing is kept: its output takes the place of its input. */
 static tensor *layer_once(net_run *r, tensor *x, uint32_t i)
 {
     tape *t = &r->p.t;
